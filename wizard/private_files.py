@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+from zlib import adler32, crc32
 
 from wizard.interrupts import signals_held
 from wizard.platforms import copy_acl, replace, sync
@@ -153,7 +154,9 @@ def _about(path: Path) -> Iterator[None]:
 
 
 def file_name(what: Path | str | bytes) -> str:
-    """Return a short file name for the state about one thing: part of its SHA-256."""
-    from hashlib import sha256
+    """Return a short file name for the state about one thing, without loading OpenSSL's hashes.
 
-    return sha256(os.fsencode(what)).hexdigest()[:16]
+    Not for secrets: the checksums reveal something of a short text.
+    """
+    name = os.fsencode(what)
+    return f"{crc32(name):08x}{adler32(name):08x}"

@@ -34,12 +34,6 @@ GENERAL_VALUES: Mapping[str, str] = {
     "connections": dashboard.APPLICATIONS,
 }
 PAGE = "docs/rules.md"
-_SECTION = re.compile(
-    r"### (?P<id>LA\d{3}): (?P<title>[^\n]+)\n\n"
-    r"\*(?P<severity>[A-Z][a-z]+)(?:, exit (?P<exit>\d+))?\.\*(?: (?P<why>[^\n]+))?\n\n"
-    r"\*\*Next:\*\* (?P<fix>[^\n]+)\n"
-    r"(?:\nSource: (?P<source>[^\n]+)\n)?"
-)
 _ORIGIN = (
     r"(?m)^\| ([^|`\n]+) \| ((?:`[^`|\n]+` ?)+) \| ([^|\n]+) \| (\d{4}-\d\d) \| (run|read) \|$"
 )
@@ -55,20 +49,39 @@ class Origin(NamedTuple):
     was_run: bool
 
 
+@cache
 def rule(identifier: str) -> Rule:
     """Return the rule with that identifier.
 
     Raises:
         KeyError: the page has none.
     """
-    return all_rules()[identifier]
+    heading, effect, step, *rest = _sections()[identifier].split("\n\n")
+    severity, _, why = effect.removeprefix("*").partition(".*")
+    severity, _, code = severity.partition(", exit ")
+    fix = step.removeprefix("**Next:** ").rstrip("\n")
+    source = rest[0].strip() if rest else ""
+    return Rule(
+        id=identifier,
+        severity=Severity(severity.lower()),
+        title=heading.removeprefix(f"{identifier}: "),
+        why=why.lstrip(),
+        fix=Message(fix, **GENERAL_VALUES) if "{" in fix else fix,
+        source=source.removeprefix("Source: ") if source.startswith("Source: ") else "",
+        exit_code=ExitCode(int(code)) if code else ExitCode.FINDINGS,
+    )
 
 
 @cache
 def all_rules() -> Mapping[str, Rule]:
     """Return all rules in the order of the page."""
-    rules = {found["id"]: _rule(found) for found in _SECTION.finditer(resource(PAGE))}
-    return MappingProxyType(rules)
+    return MappingProxyType({each: rule(each) for each in _sections()})
+
+
+@cache
+def _sections() -> Mapping[str, str]:
+    """Return the text of each rule: only those that a command uses are parsed."""
+    return {each.partition(":")[0]: each for each in resource(PAGE).split("\n### ")[1:]}
 
 
 def area(of: Rule) -> str:
@@ -90,19 +103,6 @@ def origin_of(source: str) -> Origin | None:
         if any(mark in source for mark in each.marks):
             return each._replace(was_run=each.was_run or "seen in" in source)
     return None
-
-
-def _rule(found: re.Match[str]) -> Rule:
-    fix = found["fix"]
-    return Rule(
-        id=found["id"],
-        severity=Severity(found["severity"].lower()),
-        title=found["title"],
-        why=found["why"] or "",
-        fix=Message(fix, **GENERAL_VALUES) if "{" in fix else fix,
-        source=found["source"] or "",
-        exit_code=ExitCode(int(found["exit"] or ExitCode.FINDINGS)),
-    )
 
 
 BUG = rule("LA001")

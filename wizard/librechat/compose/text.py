@@ -158,20 +158,17 @@ def _name(text: str, position: int, line: int) -> tuple[str, str, int]:
     if not found:
         raise ComposeError(Message("unexpected character in a variable name"), line)
     name = found[0].removesuffix(found[1]).strip(_GO_SPACES)
-    if not name or any(space in name for space in _GO_SPACES):
+    if not name or not set(name).isdisjoint(_GO_SPACES):
         raise ComposeError(Message("a variable name has a space"), line)
     return name, found[1], found.end()
 
 
 def _value(text: str, position: int, line: int) -> tuple[str, bool, int]:
-    while text[position : position + 1] in set(_SPACES_IN_LINE):
-        position += 1
-    quote = text[position : position + 1]
-    if quote and quote in "'\"":
-        return _quoted(text, position, quote, line)
     end = _line_end(text, position)
-    value = text[position:end].partition(" #")[0].strip(_GO_SPACES)
-    return value, True, end
+    written = text[position:end].lstrip(_SPACES_IN_LINE)
+    if written.startswith(("'", '"')):
+        return _quoted(text, end - len(written), written[0], line)
+    return written.partition(" #")[0].strip(_GO_SPACES), True, end
 
 
 def _quoted(text: str, opening: int, quote: str, line: int) -> tuple[str, bool, int]:
