@@ -58,6 +58,8 @@ def printable(text: str) -> str:
 
 def printable_json(text: str) -> str:
     """Escape in JSON what `printable` replaces, and surrogates, which no output accepts."""
+    if text.isascii():  # `json` has escaped all but one of them
+        return text.replace("\x7f", "\\u007f")
 
     def escaped(found: re.Match[str]) -> str:
         return f"\\u{ord(found[0]):04x}"

@@ -37,7 +37,7 @@ _LINE_END = re.compile(rf"\r\n|[{_END}]")
 # https://github.com/python/cpython/issues/101955
 _INLINE_SPACE = "[" + "".join(each for each in SPACES if each not in "\n\r\u2028\u2029") + "]"
 _NO_LINE_BREAK = "[" + "".join(each for each in SPACES if each not in "\r\n") + "]"
-_ONLY_COMMENT_FOLLOWS = re.compile(rf"{_INLINE_SPACE}*+(?=#|[{_END}]|\Z)")
+_ONLY_COMMENT_FOLLOWS = rf"{_INLINE_SPACE}*+(?=#|[{_END}]|\Z)"
 _SPACES_BEHIND = re.compile(rf"{_NO_LINE_BREAK}*+(?=[#\r\n]|\Z)")
 _INLINE_COMMENT = re.compile(rf"(?P<space>{_INLINE_SPACE}*+)#[^\r\n]*")
 _IDLE_LINE = (
@@ -273,7 +273,7 @@ def _closing_quote(text: str, opening: int) -> int | None:
     closing = None
     position = text.find(text[opening], opening + 1)
     while position >= 0:
-        if _ONLY_COMMENT_FOLLOWS.match(text, position + 1):
+        if re.compile(_ONLY_COMMENT_FOLLOWS).match(text, position + 1):
             closing = position
         if text[position - 1] != "\\":
             break
@@ -315,7 +315,7 @@ def _read(raw: str) -> str:
 
 def _without_quotes(raw: str) -> str:
     """Strip quotes as `dotenv` does: also from quoted lines between U+2028 or U+2029."""
-    if not re.search(_OPENING_QUOTE, raw):
+    if _QUOTES.isdisjoint(raw):
         return raw
     last = {quote[0]: quote.start() for quote in re.finditer(_CLOSING_QUOTE, raw)}
     pieces = []

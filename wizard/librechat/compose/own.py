@@ -80,7 +80,8 @@ def read_project(
         beside = reader.root / ".env"
         if not named and beside not in env_files:
             env_files, outer = (beside,), reader.scope
-        reader = reader.within(env_files, outer)
+        if reader.root != folder or not reader.scope:  # else it was read above
+            reader = reader.within(env_files, outer)
         services = reader.services(files, reader.root)
         found = {name: reader.service(name, each) for name, each in services.items()}
     except (TooLargeError, RecursionError):
