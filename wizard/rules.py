@@ -1,7 +1,5 @@
 """Reads the rules, and where their facts come from, in docs/rules.md, the only source of both."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from functools import cache

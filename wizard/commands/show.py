@@ -1,7 +1,5 @@
 """`doctor --show`: what LibreChat gets, each variable with its value and where it comes from."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
