@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wizard.clock import local_time
 from wizard.commands.doctor_screen import View, merged_findings, show_examination, show_proof
-from wizard.commands.prove import How, Proof, proof_of
+from wizard.commands.prove import How, proof_of
 from wizard.commands.values import INVALID_VALUE, MISSING_OPTION, env_store, read_subject
 from wizard.doctor.addresses import ONLY_THIS_MACHINE
 from wizard.doctor.claims import Claim, are_proved, claims_of
@@ -25,6 +25,12 @@ from wizard.rules import all_rules
 
 if TYPE_CHECKING:
     from wizard.auth0.live_checks import CheckResult
+
+
+_SIGNED_IN = {
+    How.LIBRECHAT: Message("a sign-in through LibreChat worked at {time}"),
+    How.VERIFY: Message("librechat-auth0 verify signed in at {time}"),
+}
 
 
 class DoctorOptions(NamedTuple):
@@ -82,11 +88,6 @@ class _Run(NamedTuple):
         is_local = bool(self.only) and all(rule.startswith("LA1") for rule in self.only)
         return self.options.offline or is_local
 
-    def view(self, claims: Sequence[Claim]) -> View:
-        """Return how to print an examination with these claims."""
-        options = self.options
-        return View(self.only, options.verbose, _command(options, "-v"), claims)
-
 
 def run_doctor(options: DoctorOptions, ports: Ports) -> DoctorResult:
     """Check everything, show the result, and fix what is safe after consent."""
@@ -136,7 +137,8 @@ def _wants_fixes(run: _Run, findings: Sequence[Finding], ports: Ports) -> bool:
 
 
 def _show(run: _Run, examination: Examination, result: DoctorResult, ports: Ports) -> None:
-    show_examination(examination, result.findings, run.view(result.evidence), ports)
+    view = View(run.only, run.options.verbose, _command(run.options, "-v"), result.evidence)
+    show_examination(examination, result.findings, view, ports)
     if not run.only and exit_code_of(result.findings) is ExitCode.OK:
         file = ["--env-file", str(run.options.env_file)] if run.options.env_file else []
         show_proof(result.evidence, shlex.join(["librechat-auth0", "verify", *file]), ports)
@@ -144,10 +146,16 @@ def _show(run: _Run, examination: Examination, result: DoctorResult, ports: Port
 
 def _result(run: _Run, examination: Examination, ports: Ports) -> DoctorResult:
     proof = proof_of(ports.state_dir, examination.subject)
-    claims = claims_of(examination, _signed_in(proof), offline=run.offline)
-    findings = _chosen(run, examination.findings)
+    signed_in = _SIGNED_IN[proof.how].filled(time=local_time(proof.at)) if proof else ""
+    claims = claims_of(examination, signed_in, offline=run.offline)
+    ignored = run.ignored
     if are_proved(claims):  # the address works, so it was chosen
-        findings = tuple(each for each in findings if each.rule is not ONLY_THIS_MACHINE)
+        ignored |= {ONLY_THIS_MACHINE.id}
+    findings = tuple(
+        each
+        for each in examination.findings
+        if each.rule.id not in ignored and (not run.only or each.rule.id in run.only)
+    )
     return DoctorResult(
         run.store.path,
         sorted(run.ignored),
@@ -157,60 +165,30 @@ def _result(run: _Run, examination: Examination, ports: Ports) -> DoctorResult:
     )
 
 
-def _signed_in(proof: Proof | None) -> str:
-    if proof is None:
-        return ""
-    template = (
-        Message("a sign-in through LibreChat worked at {time}")
-        if proof.how is How.LIBRECHAT
-        else Message("librechat-auth0 verify signed in at {time}")
-    )
-    return template.filled(time=local_time(proof.at))
-
-
-def _chosen(run: _Run, findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    return tuple(
-        finding
-        for finding in findings
-        if finding.rule.id not in run.ignored and (not run.only or finding.rule.id in run.only)
-    )
-
-
 def _fix(run: _Run, examination: Examination, result: DoctorResult, ports: Ports) -> DoctorResult:
+    """Fix what is safe, and check the file as it is then."""
     checks = [check for check in CHECKS if not run.only or check.rule.id in run.only]
     file, changes = repairs(examination.subject, checks, run.ignored)
     if not changes:
         ports.console.done("Nothing to fix automatically; nothing was written.")
         return result
     ports.console.say()
-    from wizard.commands.change import EnvChange, Question, change_env
+    from wizard.commands.change import EnvChange, Question, change_env, show_restart
 
     before = examination.subject.file
     change = EnvChange(run.store, before.to_bytes(), before, file, changes)
-    result = replace(result, changed=change.names)
     written = change_env(change, Question(), ports, yes=True, dry_run=run.options.dry_run)
     if not written.done:
-        return result
-    return _check_again(
-        run, examination, replace(result, backup=written.backup, written=True), ports
-    )
-
-
-def _check_again(
-    run: _Run, before: Examination, result: DoctorResult, ports: Ports
-) -> DoctorResult:
-    """Check the file as it is after the repair."""
-    from wizard.commands.change import show_restart
-
+        return replace(result, changed=change.names)
     subject = read_subject(run.store, ports)
     with ports.console.working("Checking again"):
-        after = examine_again(subject, before, ports.http, ports.clock, offline=run.offline)
+        after = examine_again(subject, examination, ports.http, ports.clock, offline=run.offline)
     left = _result(run, after, ports)
     ports.console.say()
     _show(run, after, left, ports)
     ports.console.say()
     show_restart(subject.runner, ports)
-    return replace(result, findings=left.findings, checks=left.checks, evidence=left.evidence)
+    return replace(left, changed=change.names, backup=written.backup, written=True)
 
 
 def _command(options: DoctorOptions, *words: str) -> str:
@@ -227,9 +205,7 @@ def _command(options: DoctorOptions, *words: str) -> str:
 def _identifiers(option: str, given: Iterable[str]) -> frozenset[str]:
     words = (word.strip().upper() for each in given for word in each.split(","))
     identifiers = frozenset(filter(None, words))
-    # The registry imports the whole project; most runs need none of it.
-    unknown = sorted(identifiers - all_rules().keys()) if identifiers else []
-    if unknown:
+    if unknown := sorted(identifiers - all_rules().keys()):
         raise INVALID_VALUE.failure(
             "{option}: there is no rule {rules}.",
             option=option,

@@ -67,7 +67,7 @@ def search(question: str, language: Language) -> list[Rule]:
     from wizard.auth0.error_table import TABLE
     from wizard.librechat.log import rules_for
 
-    rules = all_rules().values()
+    rules, asked, phrase = all_rules().values(), set(_words(question)), question.strip().lower()
     by_message = [
         *(
             cause.rule
@@ -78,23 +78,19 @@ def search(question: str, language: Language) -> list[Rule]:
         ),
         *rules_for(question),
     ]
-    words = {rule.id: Counter(_words(_texts(rule, language))) for rule in rules}
-    rarity = {
-        word: log(1 + len(words) / sum(word in each for each in words.values()))
-        for word in set().union(*words.values())
-    }
-    asked = set(_words(question))
-    most = sum(rarity.get(word, log(1 + len(words))) for word in asked) or 1.0
-    phrase = question.strip().lower()
-    scores = {}
-    for rule in rules:
-        title = set(_words(f"{rule.title} {language.say(rule.title)}"))
-        share = sum(rarity[word] for word in asked if word in words[rule.id]) / most
-        if share >= _ENOUGH:
-            is_whole = phrase in _texts(rule, language).lower()
-            in_title = sum(rarity[word] for word in asked & title) / most
-            scores[rule] = share + in_title + is_whole
-    ranked = sorted(scores, key=lambda rule: -scores[rule])
+    texts = {rule: _texts(rule, language) for rule in rules}
+    rules_with = Counter(word for text in texts.values() for word in set(_words(text)))
+    rarity = {word: log(1 + len(rules) / (rules_with[word] or 1)) for word in asked}
+
+    def share(text: str) -> float:
+        return sum(rarity[word] for word in asked.intersection(_words(text))) / sum(rarity.values())
+
+    def score(rule: Rule) -> float:
+        in_title = share(f"{rule.title} {language.say(rule.title)}")
+        return share(texts[rule]) + in_title + (phrase in texts[rule].lower())
+
+    found = [rule for rule in rules if asked and share(texts[rule]) >= _ENOUGH]
+    ranked = sorted(found, key=score, reverse=True)
     return list(dict.fromkeys([*by_message, *ranked]))[:MOST_FOUND]
 
 

@@ -188,33 +188,25 @@ def _findings(findings: Iterable[Finding], hidden: Callable[[str], str]) -> Iter
 
 
 def _variables(subject: Subject, hidden: Callable[[str], str]) -> Iterator[str]:
+    written = {name: each.value for name, each in subject.assignments.items()}
     known = {name for name in subject.handed if is_known(name)}
-    names = sorted(name for name in known | subject.assignments.keys() if _value(name, subject))
+    # Where LibreChat does not get the value of a line, the line's.
+    values = {name: subject.values.get(name, written.get(name, "")) for name in {*written, *known}}
+    names = sorted(filter(values.get, values))
     if not names:
         return
     yield "```"
     for name in names[:MOST_VARIABLES]:
-        yield f"{name}={hidden(_shown(name, subject))}{_origin(name, subject)}"
+        setting = subject.handed.get(name)
+        origin = f"  # {origin_of(setting, subject.runner)}" if setting else ""
+        yield f"{name}={hidden(_shown(name, values[name], subject))}{origin}"
     if len(names) > MOST_VARIABLES:
         yield f"and {len(names) - MOST_VARIABLES} more"
     yield "```"
 
 
-def _value(name: str, subject: Subject) -> str:
-    """Return what LibreChat gets, of a line that it does not get the value there."""
-    setting = subject.environment.get(name)
-    return setting.value if setting else subject.assignments[name].value
-
-
-def _origin(name: str, subject: Subject) -> str:
-    """Return where a variable is set other than in the `.env`, as a comment."""
-    setting = subject.handed.get(name)
-    return f"  # {origin_of(setting, subject.runner)}" if setting else ""
-
-
-def _shown(name: str, subject: Subject) -> str:
+def _shown(name: str, value: str, subject: Subject) -> str:
     """Return the value of a harmless variable, of any other its length."""
-    value = _value(name, subject)
     variable = VARIABLES.get(name)
     is_harmless = (
         variable is not None

@@ -25,7 +25,6 @@ from wizard.doctor.subject import Subject, foreign_issuer, settings_of
 from wizard.execution import Result
 from wizard.findings import ExitCode, Failure, Finding, Severity, exit_code_of
 from wizard.http import PAST_TUNNEL_PAGES, NetworkError
-from wizard.language import Message
 from wizard.librechat.admission import SignedIn, judge_admission
 from wizard.librechat.running import why_public_url_is_gone
 from wizard.ports import Ports
@@ -35,7 +34,6 @@ from wizard.tunnel_services import why_closed
 
 if TYPE_CHECKING:
     from wizard.auth0.live_checks import CheckResult
-    from wizard.auth0.sign_in import Exchange
     from wizard.auth0.tokens import Admit, Judgement
     from wizard.commands.roles import Visitors
     from wizard.commands.through_librechat import Evidence
@@ -100,8 +98,9 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
         ports.console.finding(*errors)
         return VerifyResult(settings, findings=errors)
     port = librechat_port(options.port, subject.values)
-    tunnel = _tunnel_options(options, store.path, settings.public_url, port, ports)
     url = settings.public_url
+    name = options.tunnel or OpenedUrls(ports.state_dir, store.path).tunnel_for(url) or NO_TUNNEL
+    tunnel = TunnelOptions(port, store.path, tunnel=name, known_url=url)
     gone = None if is_loopback(url) else why_public_url_is_gone(ports.http, url)
     report = check_values(settings, ports, gone)
     result = VerifyResult(settings, report.results, findings=report.findings)
@@ -110,7 +109,9 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
         return replace(result, findings=causes)
     try:
         exchange = exchange_for(settings, report, ports, _admission(subject))
-        judgement = _sign_in(exchange, options, ports, tunnel)
+        with ExitStack() as stack:
+            reopen = partial(_reopen, stack, tunnel, ports)
+            judgement = sign_in(exchange, ports, port, seconds=options.seconds, open_tunnel=reopen)
     except Failure as failure:
         if failure.finding.rule is not LIBRECHAT_HOLDS_PORT:
             raise
@@ -136,29 +137,13 @@ def _why_not(subject: Subject, errors: Sequence[Finding], ports: Ports) -> Findi
     return NOT_SET_UP.finding(str(subject.path))
 
 
-def _tunnel_options(
-    options: VerifyOptions, env_file: Path, public_url: str, port: int, ports: Ports
-) -> TunnelOptions:
-    name = options.tunnel or OpenedUrls(ports.state_dir, env_file).tunnel_for(public_url)
-    return TunnelOptions(port, env_file, tunnel=name or NO_TUNNEL, known_url=public_url)
-
-
-def _sign_in(
-    exchange: Exchange, options: VerifyOptions, ports: Ports, tunnel: TunnelOptions
-) -> Judgement:
-    with ExitStack() as stack:
-        reopen = partial(_reopen, stack, exchange.settings.public_url, tunnel, ports)
-        return sign_in(exchange, ports, tunnel.port, seconds=options.seconds, open_tunnel=reopen)
-
-
-def _reopen(stack: ExitStack, url: str, tunnel: TunnelOptions, ports: Ports) -> None:
+def _reopen(stack: ExitStack, tunnel: TunnelOptions, ports: Ports) -> None:
     """Open the tunnel of the public URL, if it has one of ours; the stack closes it."""
     if tunnel.tunnel == NO_TUNNEL:
         return
     opened = stack.enter_context(open_tunnel(tunnel, ports))
-    if opened.url != url:
-        detail = Message("{url} instead of {wanted}.")
-        raise URL_CHANGED.failure(detail.filled(url=opened.url, wanted=url))
+    if opened.url != (url := tunnel.known_url):
+        raise URL_CHANGED.failure("{url} instead of {wanted}.", url=opened.url, wanted=url)
 
 
 def _admission(subject: Subject) -> Admit:
@@ -191,7 +176,7 @@ def _through_librechat(
     )
     with ExitStack() as stack:
         if not _answers(result.settings.public_url, ports):
-            _reopen(stack, result.settings.public_url, tunnel, ports)
+            _reopen(stack, tunnel, ports)
         evidence = prove_through_librechat(subject, ports, tunnel.port, options.seconds)
     findings = without_consequences((*result.findings, *evidence.findings))
     result = replace(result, findings=findings, evidence=evidence)

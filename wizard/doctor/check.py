@@ -110,6 +110,17 @@ def on(
     return check(identifier, find)._replace(repair=repair)
 
 
+def each_of(
+    rules: Iterable[Rule], judge_all: Callable[[Subject], Iterable[Finding]]
+) -> tuple[Check, ...]:
+    """Return a check of each rule, where one judge finds them all."""
+
+    def of(one: Rule) -> Check:
+        return Check(one, lambda it: (each for each in judge_all(it) if each.rule is one))
+
+    return tuple(map(of, rules))
+
+
 def said_by_runner(finding: Finding, subject: Subject) -> Finding:
     """Return the finding, with who runs LibreChat before its detail."""
     return finding._replace(detail=sentences(subject.runner.because, finding.detail))

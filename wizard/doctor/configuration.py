@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from wizard.doctor.check import Violation, check, on
 from wizard.doctor.subject import Subject
@@ -13,6 +13,7 @@ from wizard.librechat.config_file import CONFIG_PATH, FILE_NAME, read_config
 from wizard.rules import rule
 
 NOT_MOUNTED = rule("LA505")
+_Server = tuple[str, str, str]
 
 _DOMAIN = r"(?:[\w-]+\.)+[\w-]+|localhost"
 _MOST_SHOWN = 10
@@ -67,14 +68,12 @@ def _discovery_wins(subject: Subject, name: str) -> Violation | None:
 
 def _token_missing(subject: Subject) -> Iterator[Violation]:
     if not subject.reuses_tokens or subject.runs_before("0.8.1"):
-        for name, placeholder, _ in _servers_with_token(subject):
-            yield _uses(subject, name, placeholder, "OPENID_REUSE_TOKENS")
+        yield from _uses(subject, _servers_with_token(subject), "OPENID_REUSE_TOKENS")
 
 
 def _token_opaque(subject: Subject) -> Iterator[Violation]:
     if subject.reuses_tokens and not subject.sent_audiences:
-        for name, placeholder, _ in _servers_with_access_token(subject):
-            yield _uses(subject, name, placeholder, "OPENID_AUDIENCE")
+        yield from _uses(subject, _servers_with_access_token(subject), "OPENID_AUDIENCE")
 
 
 def _token_of_other_api(subject: Subject) -> Iterator[Violation]:
@@ -93,23 +92,22 @@ def _token_of_other_api(subject: Subject) -> Iterator[Violation]:
             )
 
 
-def _uses(subject: Subject, server: str, placeholder: str, variable: str) -> Violation:
-    return Violation(
-        "{file}: mcpServers.{name} uses {placeholder}.",
-        variable=variable,
-        file=subject.config.named,
-        name=subject.without_secrets(server),
-        placeholder=placeholder,
-    )
+def _uses(subject: Subject, servers: Iterable[_Server], variable: str) -> Iterator[Violation]:
+    for name, placeholder, _ in servers:
+        yield Violation(
+            "{file}: mcpServers.{name} uses {placeholder}.",
+            variable=variable,
+            file=subject.config.named,
+            name=subject.without_secrets(name),
+            placeholder=placeholder,
+        )
 
 
-def _servers_with_access_token(subject: Subject) -> Iterator[tuple[str, str, str]]:
-    for name, placeholder, url in _servers_with_token(subject):
-        if "ID_TOKEN" not in placeholder:
-            yield name, placeholder, url
+def _servers_with_access_token(subject: Subject) -> Iterator[_Server]:
+    return (each for each in _servers_with_token(subject) if "ID_TOKEN" not in each[1])
 
 
-def _servers_with_token(subject: Subject) -> Iterator[tuple[str, str, str]]:
+def _servers_with_token(subject: Subject) -> Iterator[_Server]:
     """Yield the name, a placeholder and the URL of each MCP server that gets a token."""
     servers = subject.config.part("mcpServers")
     for name, server in servers.items() if isinstance(servers, Mapping) else ():

@@ -83,17 +83,11 @@ class Delivered(_Inputs):
         return None if self.runner.is_npm else self.deployment.container(self.file)
 
     @property
-    def is_delivered(self) -> bool:
-        """Whether the `.env` itself reaches LibreChat."""
-        if self.container is None or self.deployment.reads_env_file:
-            return True
-        return self.deployment.sets_variables_of_env_file
-
-    @property
     def is_forgotten(self) -> bool:
         """Whether LibreChat does not get this file's sign-in settings: LA501."""
-        container = self.container
-        if container is None or self.is_delivered:
+        container, deployment = self.container, self.deployment
+        is_read = deployment.reads_env_file or deployment.sets_variables_of_env_file
+        if container is None or is_read:
             return False
         setting = container.environment.get("OPENID_CLIENT_ID")
         return setting is None or setting.origin is Origin.OTHER_ENV_FILE

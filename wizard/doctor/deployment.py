@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 from wizard.doctor.addresses import DEFAULT_PORT
 from wizard.doctor.check import OVERRIDES_FILE, Check, Violation, check, on, said_by_runner
-from wizard.doctor.subject import Subject
+from wizard.doctor.subject import Subject, is_of_sign_in
 from wizard.findings import Finding
 from wizard.language import Message
 from wizard.librechat.access import UNREADABLE_IN_CONTAINER, unreadable
 from wizard.librechat.compose.model import Trouble, same_file
 from wizard.librechat.environment import Origin
-from wizard.librechat.variables import VARIABLES, Section
 from wizard.platforms import command_line
 from wizard.rules import rule
 
@@ -22,8 +21,6 @@ NOT_EXPANDED = rule("LA512")
 
 # What explains all other findings on the same variable.
 DISTORTIONS = (QUOTES_KEPT, NOT_EXPANDED)
-_JUDGED_SECTIONS = frozenset({Section.OPENID, Section.LOGIN})
-_JUDGED_NAMES = frozenset({"DOMAIN_CLIENT", "DOMAIN_SERVER"})
 _FIXES = {
     Origin.CONTAINER: Message("Create the container again with the value of the .env."),
     Origin.COMPOSE: Message("Remove {name} from environment in {file}, or make both the same."),
@@ -84,18 +81,10 @@ def _env_not_handed_on(subject: Subject) -> Iterator[Violation]:
 
 
 def _compose_wins(subject: Subject, name: str) -> Violation | None:
-    setting, in_file = subject.handed[name], subject.assignments.get(name)
-    if in_file is None or not _is_judged(name) or name in subject.distorted:
-        return None
-    if setting.origin is Origin.SHELL or setting.value == in_file.value:
+    setting = subject.overriding(name)
+    if setting is None or setting.origin is Origin.SHELL or name in subject.distorted:
         return None
     return Violation(OVERRIDES_FILE, fix=_FIXES.get(setting.origin, _FIX), file=setting.where)
-
-
-def _is_judged(name: str) -> bool:
-    if name not in VARIABLES:
-        return False
-    return name in _JUDGED_NAMES or VARIABLES[name].section in _JUDGED_SECTIONS
 
 
 def _keeps_quotes(subject: Subject, name: str) -> Violation | None:
@@ -157,7 +146,7 @@ CHECKS = (
     on(NOT_EXPANDED.id, lambda it: it.distorted, _is_not_expanded),
     on("LA503", "PORT", _is_port_needed, DEFAULT_PORT),
     check("LA500", _broken_document),
-    on("LA502", lambda it: it.handed, _compose_wins),
+    on("LA502", lambda it: filter(is_of_sign_in, it.handed), _compose_wins),
     Check(UNREADABLE_IN_CONTAINER, _unreadable),
     check("LA540", _other_librechat),
     on(PANEL_CALLBACK.id, "ADMIN_PANEL_URL", _panel_callback),

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from wizard.doctor.check import Check, Violation, check, on
+from wizard.doctor.check import Violation, check, each_of, on
 from wizard.doctor.subject import Subject
-from wizard.findings import Finding, Rule
+from wizard.findings import Finding
 from wizard.language import Message, sentences
 from wizard.librechat.compose.sources import MAX_YAML_BYTES
 from wizard.librechat.compose.text import ComposeError
@@ -91,14 +91,10 @@ def auth0_findings(doors: Doors, *, has_domains: bool) -> Iterator[Finding]:
         yield STRANGERS_GET_IN.finding(sentences(*opened))
 
 
-def _of_auth0(of: Rule) -> Check:
-    def judge(subject: Subject) -> Iterator[Finding]:
-        doors = subject.auth0_doors
-        if doors and _is_reachable(subject) and not subject.bare("OPENID_REQUIRED_ROLE"):
-            found = auth0_findings(doors, has_domains=_has_domains(subject))
-            yield from (each for each in found if each.rule is of)
-
-    return Check(of, judge)
+def _of_auth0(subject: Subject) -> Iterator[Finding]:
+    doors = subject.auth0_doors
+    if doors and _is_reachable(subject) and not subject.bare("OPENID_REQUIRED_ROLE"):
+        yield from auth0_findings(doors, has_domains=_has_domains(subject))
 
 
 CHECKS = (
@@ -109,5 +105,5 @@ CHECKS = (
 )
 RUNNING_CHECKS = (
     on("LA519", REGISTRATION, _is_still_open),
-    *map(_of_auth0, (STRANGERS_GET_IN, STRANGERS_CLAIM_ADDRESSES, NOT_KNOWN)),
+    *each_of((STRANGERS_GET_IN, STRANGERS_CLAIM_ADDRESSES, NOT_KNOWN), _of_auth0),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from wizard.doctor.check import SET_VALUE, Check, Violation, on, to
+from wizard.doctor.check import Check, Violation, on, to
 from wizard.doctor.credentials import SIGNING_SECRETS
 from wizard.doctor.sign_in import NEEDED, fresh_session_secret
 from wizard.doctor.subject import Subject
@@ -34,11 +34,9 @@ def _is_no_boolean(subject: Subject, name: str) -> bool:
     return subject.bare(name).lower() not in {"", "true", "false"}
 
 
-def _is_for_entra(subject: Subject, name: str) -> Violation | None:
+def _is_for_entra(subject: Subject, name: str) -> bool:
     host = host_of(subject.bare("OPENID_ISSUER"))
-    if not subject.is_on(name) or "microsoftonline" in host or "windows.net" in host:
-        return None
-    return Violation(fix=SET_VALUE, value="false")
+    return subject.is_on(name) and "microsoftonline" not in host and "windows.net" not in host
 
 
 def _weakness(subject: Subject, name: str) -> Violation | None:
@@ -79,7 +77,7 @@ CHECKS = (
     on("LA178", "OPENID_USE_OAUTH2", _is_used, to(OPENID_USE_OAUTH2="false")),
     on("LA130", "OPENID_SESSION_SECRET", _weakness, fresh_session_secret),
     on("LA138", _SWITCHES, _is_no_boolean, fix=Message("Write {name}=true or {name}=false.")),
-    on("LA142", _ENTRA_SWITCHES, _is_for_entra),
+    on("LA142", _ENTRA_SWITCHES, _is_for_entra, fix=Message("Set {name}=false.")),
     Check(UNREAD, lambda it: unread(it.values, it.version, it.assignments)),
     on("LA145", "OPENID_POST_LOGOUT_REDIRECT_URI", _is_no_url),
     on("LA144", _LOGOUT, _is_needed_for_sign_in),

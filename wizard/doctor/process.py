@@ -51,7 +51,7 @@ def with_remedy(finding: Finding, subject: Subject) -> Finding:
     version = subject.version
     if _is_of_shell(finding, subject):
         return finding._replace(fix=_without(finding.variable or "", subject))
-    if (name := _VARIABLES.get(finding.rule.id, "")) and _is_overridden(name, subject):
+    if (name := _VARIABLES.get(finding.rule.id, "")) and subject.overriding(name):
         seen = sentences(ended(finding.detail), ended(subject.seen(name)))
         return finding._replace(detail=seen, fix=_without(name, subject), variable=name)
     if finding.rule.id in _UNREACHABLE and version and not subject.runs_before(RETRIES_DISCOVERY):
@@ -63,12 +63,6 @@ def with_remedy(finding: Finding, subject: Subject) -> Finding:
         )
         return finding._replace(fix=fix)
     return finding
-
-
-def _is_overridden(name: str, subject: Subject) -> bool:
-    """Whether LibreChat gets another value than the one in the `.env`."""
-    own, setting = subject.assignments.get(name), subject.handed.get(name)
-    return own is not None and setting is not None and own.value != setting.value
 
 
 def _without(name: str, subject: Subject) -> Message:

@@ -24,9 +24,9 @@ from wizard.doctor import (
     tokens,
     writing,
 )
-from wizard.doctor.check import Check
+from wizard.doctor.check import Check, each_of
 from wizard.doctor.subject import Subject
-from wizard.findings import Failure, Finding, Rule, Severity
+from wizard.findings import Failure, Finding, Severity
 from wizard.language import Message, sentences
 from wizard.librechat.env_file import Change, EnvFile
 from wizard.librechat.restart import restart_fix
@@ -49,24 +49,16 @@ REPAIR_ROUNDS = 5
 _FIXED_BY_RESTART = (SIGN_IN_OFF, OTHER_VALUES, OTHER_LOOKS)
 
 
-def _on_instance(rule: Rule) -> Check:
-    def judge(subject: Subject) -> Iterator[Finding]:
-        if subject.instance is not None:
-            for finding in judge_instance(subject.instance, subject.values):
-                if finding.rule is rule:
-                    yield _restarting(finding, subject)
-
-    return Check(rule, judge)
-
-
-def _restarting(finding: Finding, subject: Subject) -> Finding:
-    """Return the finding; where a restart fixes it, with the command for what runs LibreChat."""
-    if finding.rule not in _FIXED_BY_RESTART:
-        return finding
-    # A LibreChat that is older than its files says what runs it itself.
-    because = "" if subject.traces.newer else subject.runner.because
-    detail = sentences(finding.detail, because)
-    return finding._replace(detail=detail, fix=restart_fix(subject.runner))
+def _of_instance(subject: Subject) -> Iterator[Finding]:
+    """Yield what is wrong with the running LibreChat, with the command of its restart."""
+    for finding in judge_instance(subject.instance, subject.values) if subject.instance else ():
+        if finding.rule not in _FIXED_BY_RESTART:
+            yield finding
+            continue
+        # A LibreChat that is older than its files says what runs it itself.
+        because = "" if subject.traces.newer else subject.runner.because
+        detail = sentences(finding.detail, because)
+        yield finding._replace(detail=detail, fix=restart_fix(subject.runner))
 
 
 FILE_CHECKS: tuple[Check, ...] = (
@@ -85,7 +77,7 @@ FILE_CHECKS: tuple[Check, ...] = (
 RUNNING_CHECKS = (
     *process.CHECKS,
     *doors.RUNNING_CHECKS,
-    *map(_on_instance, INSTANCE_RULES),
+    *each_of(INSTANCE_RULES, _of_instance),
 )
 CHECKS = (*FILE_CHECKS, *RUNNING_CHECKS)
 

@@ -16,14 +16,14 @@ from wizard.librechat.characters import URL_SPACES, visible
 from wizard.librechat.checkout import look_at, text_of
 from wizard.librechat.compose.deployment import Deployment, read_deployment
 from wizard.librechat.compose.sources import Sources
-from wizard.librechat.env_file import Assignment, EnvFile
+from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
 from wizard.librechat.environment import Origin, Setting
 from wizard.librechat.git_index import is_tracked
 from wizard.librechat.log import traces_of
 from wizard.librechat.runner import Evidence, Runner, judge
 from wizard.librechat.secrets import secrets_of, without_forms
-from wizard.librechat.variables import VARIABLES, is_secret
+from wizard.librechat.variables import VARIABLES, Section, is_secret
 from wizard.processes import Processes
 from wizard.settings import LOGOUT_PATH, METADATA_PATH, Settings, host_of, is_tenant_domain, port_in
 from wizard.text import MASK, Secrets, shortened
@@ -38,13 +38,10 @@ _EXAMPLE_NAME = r"(?m)^[ \t]*+(?:#[ \t]*+)?([A-Z][A-Z0-9_]*)="
 class Subject(Delivered):
     """What LibreChat gets, and how findings show it: by line and origin, without secrets."""
 
-    def line(self, assignment: Assignment) -> int:
-        """The line of an assignment, counted from 1."""
-        return self.file.line_of(assignment.start)
-
     def line_of(self, name: str) -> int | None:
-        """The line of the effective assignment, None without one."""
-        return self.line(self.assignments[name]) if name in self.assignments else None
+        """The line of the effective assignment, counted from 1, None without one."""
+        assignment = self.assignments.get(name)
+        return self.file.line_of(assignment.start) if assignment else None
 
     def seen(self, name: str) -> str:
         """The value that LibreChat gets and where it comes from; a secret is masked."""
@@ -89,6 +86,11 @@ class Subject(Delivered):
     def seen_with(self, name: str, reason: str) -> str:
         """The line, followed by a sentence on what is wrong with it; "" without a reason."""
         return joined(". ", (self.seen(name), reason)) if reason else ""
+
+    def overriding(self, name: str) -> Setting | None:
+        """What LibreChat gets from elsewhere in place of the file's value, None for nothing."""
+        setting, own = self.handed.get(name), self.assignments.get(name)
+        return setting if setting and own and setting.value != own.value else None
 
     def shown(self, name: str) -> str:
         """The value on one line, shortened, without secrets."""
@@ -243,6 +245,13 @@ def issuer_without_path(issuer: str) -> str:
 def of_the_table(subject: Subject) -> list[str]:
     """The known variables that the file sets, in its order."""
     return [name for name in subject.assignments if name in VARIABLES]
+
+
+def is_of_sign_in(name: str) -> bool:
+    """Whether the variable is one of those that decide a sign-in."""
+    variable = VARIABLES.get(name)
+    is_listed = variable is not None and variable.section in (Section.OPENID, Section.LOGIN)
+    return is_listed or name in ("DOMAIN_CLIENT", "DOMAIN_SERVER")
 
 
 def names_in(example: str) -> frozenset[str]:

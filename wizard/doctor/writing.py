@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 
 from wizard.doctor.check import OVERRIDES_FILE, Check, Edits, Repair, Violation, check, on
-from wizard.doctor.subject import Subject, of_the_table
+from wizard.doctor.subject import Subject, is_of_sign_in, of_the_table
 from wizard.findings import Finding
 from wizard.language import Message
 from wizard.librechat.access import private_fix
@@ -19,7 +19,6 @@ from wizard.librechat.variables import (
     CHECKED_AGAINST,
     INVENTED,
     VARIABLES,
-    Section,
     is_known,
     known_names,
 )
@@ -38,7 +37,6 @@ _OTHERS_READ = 0o004
 # One letter of difference proves nothing for shorter names.
 _SHORTEST_SLIP = 8
 _LONGEST_SLIP = 60
-_OURS = (Section.OPENID, Section.LOGIN)
 
 
 def silenced_rules(text: str) -> frozenset[str]:
@@ -119,19 +117,16 @@ def _windows_lines(subject: Subject) -> Iterator[Violation]:
 
 def _read_differently(subject: Subject) -> Iterator[Finding]:
     ours = {name: value for name, value in subject.file.values().items() if name in VARIABLES}
-    for finding in read_differently(subject.file, ours):
-        name = finding.variable or ""
-        if not _is_told(subject.assignments[name]):
-            yield _colon_finding(subject, name) if _has_colon(subject, name) else finding
-
-
-def _colon_finding(subject: Subject, name: str) -> Finding:
-    line = subject.line_of(name)
-    return READ_DIFFERENTLY.finding(
-        Message("Line {line} has a colon where = belongs.", line=line),
-        fix=Message("Write line {line} as {name}=value.", line=line, name=name),
-        variable=name,
-    )
+    for each in read_differently(subject.file, ours):
+        name = each.variable or ""
+        if _is_told(subject.assignments[name]):
+            continue
+        if _has_colon(subject, name):
+            fix = Message("Write line {line} as {name}=value.")
+            found = Violation("Line {line} has a colon where = belongs.", fix=fix, variable=name)
+            yield found.finding(READ_DIFFERENTLY, subject)
+        else:
+            yield each
 
 
 def _is_told(assignment: Assignment) -> bool:
@@ -231,13 +226,9 @@ def _squeezed(name: str) -> str:
 
 
 def _is_overridden(subject: Subject, name: str) -> Violation | None:
-    setting = subject.environment.get(name)
-    is_ours = VARIABLES[name].section in _OURS or name.startswith("DOMAIN_")
-    if not is_ours or setting is None or setting.origin is not Origin.SHELL:
-        return None
-    if setting.value == subject.assignments[name].value:
-        return None
-    return Violation(OVERRIDES_FILE, fix=f"unset {name}")
+    setting = subject.overriding(name)
+    is_shell = setting is not None and setting.origin is Origin.SHELL
+    return Violation(OVERRIDES_FILE, fix=f"unset {name}") if is_shell else None
 
 
 def _is_proxy_missing(subject: Subject, _: str) -> str:
@@ -264,7 +255,7 @@ CHECKS = (
     on("LA180", _unknown_names, _is_unknown),
     on("LA186", _unknown_names, _is_too_new),
     on("LA181", _unreferenced_names, _use_meant),
-    on("LA182", of_the_table, _is_overridden),
+    on("LA182", lambda it: filter(is_of_sign_in, it.assignments), _is_overridden),
     check("LA158", _tracked),
     check("LA157", _readable_by_others),
     _written("LA156", _is_oddly_written, _same_value),
