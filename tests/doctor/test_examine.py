@@ -142,7 +142,7 @@ def test_an_issuer_with_a_path_is_not_skipped_silently(
     assert (detail is not None) is ("LA110" in reported)
     assert detail is None or detail in reported["LA110"]
     (claim,) = (each for each in claims_of(examination) if each.check == "tenant")
-    assert "path is not Auth0's" in claim.detail
+    assert "path is not Auth0's" in claim.evidence
 
 
 def test_reads_the_settings_from_the_file() -> None:

@@ -511,3 +511,8 @@ class TestEarlierRules:
         listed = "registration:\n  socialLogins: ['google', 'openid']\n"
         assert "LA504" in {rule for rule, _ in errors(subject(env(), yaml=none))}
         assert errors(subject(env(), yaml=listed)) == set()
+
+    def test_typographic_quotes_are_a_part_of_a_session_secret(self) -> None:
+        checked = subject(env(OPENID_SESSION_SECRET=f"“{'0a1b2c3d' * 5}”"))
+        (weak,) = (each for each in diagnose(checked) if each.rule.id == "LA130")
+        assert weak.detail.endswith("(quotes are a part of it)")

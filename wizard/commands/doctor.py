@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from wizard.clock import local_time
-from wizard.commands.doctor_screen import View, merged_findings, show_examination, show_proof
+from wizard.commands.doctor_screen import merged_findings, show_examination, show_proof
 from wizard.commands.prove import How, proof_of
 from wizard.commands.values import INVALID_VALUE, MISSING_OPTION, env_store, read_subject
 from wizard.doctor.addresses import ONLY_THIS_MACHINE
@@ -137,8 +137,8 @@ def _wants_fixes(run: _Run, findings: Sequence[Finding], ports: Ports) -> bool:
 
 
 def _show(run: _Run, examination: Examination, result: DoctorResult, ports: Ports) -> None:
-    view = View(run.only, run.options.verbose, _command(run.options, "-v"), result.evidence)
-    show_examination(examination, result.findings, view, ports)
+    command = "" if run.options.verbose else _command(run.options, "-v")
+    show_examination(examination, result.findings, result.evidence, run.only, command, ports)
     if not run.only and exit_code_of(result.findings) is ExitCode.OK:
         file = ["--env-file", str(run.options.env_file)] if run.options.env_file else []
         show_proof(result.evidence, shlex.join(["librechat-auth0", "verify", *file]), ports)

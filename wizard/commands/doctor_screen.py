@@ -1,7 +1,6 @@
 """Prints an examination: one line a part, one line a finding, and the first cause in full."""
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Sequence
 
 from wizard.commands.prove import show as show_checks
 from wizard.doctor.claims import Claim, Source, are_proved
@@ -24,46 +23,43 @@ _NOT_PROVED = (
 _BY_WEIGHT = (Severity.NOTE, Severity.WARNING, Severity.ERROR)
 
 
-class View(NamedTuple):
-    """How to print an examination.
-
-    Attributes:
-        only: identifiers of the rules that were asked for, empty for all.
-        verbose: print every check and every finding in full.
-        command: what prints all of it.
-        claims: what is proved, likely or was not looked at.
-    """
-
-    only: frozenset[str]
-    verbose: bool
-    command: str
-    claims: Sequence[Claim]
-
-
 def show_examination(
-    examination: Examination, findings: Sequence[Finding], view: View, ports: Ports
+    examination: Examination,
+    findings: Sequence[Finding],
+    claims: Sequence[Claim],
+    only: Collection[str],
+    command: str,
+    ports: Ports,
 ) -> None:
-    """Print the parts, those with errors last, and the finding to fix first at the end."""
+    """Print the parts, those with errors last, and the finding to fix first at the end.
+
+    `only` are the rules that were asked for, empty for all. `command` prints every check and every
+    finding in full; "" where that is to be done now.
+    """
     merged = merged_findings(findings)
     problems = _without_notes(merged)
-    wanted = {part_of(identifier) for identifier in view.only} or set(Part)
+    parts = {part_of(identifier) for identifier in only} or set(Part)
     own = {part: [each for each in merged if part_of(each.rule.id) is part] for part in Part}
     for part in sorted(Part, key=lambda part: _BY_WEIGHT.index(_worst(own[part]))):
-        if part in wanted:
-            _show_part(part, own[part], examination, view, ports)
-            for finding in sorted(own[part], key=lambda each: _BY_WEIGHT.index(each.severity)):
-                if finding in problems[:1]:
-                    continue
-                if view.verbose:
-                    ports.console.finding(finding)
-                elif finding in problems:
-                    ports.console.finding_title(finding)
+        if part not in parts:
+            continue
+        state, detail = _state(part, own[part], examination, claims)
+        ports.console.part(part.value, detail, state)
+        if not command and part is Part.AUTH0 and examination.tenant is not None:
+            show_checks(examination.tenant.results, (), ports)
+        for finding in sorted(own[part], key=lambda each: _BY_WEIGHT.index(each.severity)):
+            if finding in problems[:1]:
+                continue
+            if not command:
+                ports.console.finding(finding)
+            elif finding in problems:
+                ports.console.finding_title(finding)
     if problems:
         ports.console.say()
         ports.console.finding(problems[0])
-    if len(merged) > len(problems[:1]) and not view.verbose:
+    if len(merged) > len(problems[:1]) and command:
         ports.console.say()
-        ports.console.say(_ALL.filled(counts=_count(merged), command=view.command))
+        ports.console.say(_ALL.filled(counts=_count(merged), command=command))
 
 
 def merged_findings(findings: Iterable[Finding]) -> list[Finding]:
@@ -88,29 +84,19 @@ def _worst(findings: Iterable[Finding]) -> Severity:
     return max(severities, key=_BY_WEIGHT.index, default=Severity.NOTE)
 
 
-def _show_part(
-    part: Part, own: Sequence[Finding], examination: Examination, view: View, ports: Ports
-) -> None:
-    """Print one line about the part, and in full each check of the tenant."""
-    worst = _worst(own)
-    state: Severity | Outcome
-    if worst is Severity.NOTE:
-        state, detail = _state(part, examination, view.claims)
-    else:
-        state, detail = worst, _count(_without_notes(own))
+def _state(
+    part: Part, own: Sequence[Finding], examination: Examination, claims: Sequence[Claim]
+) -> tuple[Severity | Outcome, str]:
+    """The worst finding, else whether the part was checked; what is right, or why it was not."""
+    worst, file = _worst(own), examination.subject.path
+    if worst is not Severity.NOTE:
+        counts = _count(_without_notes(own))
         if part is Part.FILE:
-            file = examination.subject.path
-            detail = Message("{counts} in {file}", counts=detail, file=file)
-    ports.console.part(part.value, detail, state)
-    if view.verbose and part is Part.AUTH0 and examination.tenant is not None:
-        show_checks(examination.tenant.results, (), ports)
-
-
-def _state(part: Part, examination: Examination, claims: Sequence[Claim]) -> tuple[Outcome, str]:
-    """Whether the part was checked, and what is right or why it was not."""
+            counts = Message("{counts} in {file}", counts=counts, file=file)
+        return worst, counts
     by_name = {each.check: each for each in claims}
     if part is Part.FILE:
-        return Outcome.PROVED, str(examination.subject.path)
+        return Outcome.PROVED, str(file)
     if part is Part.AUTH0:
         return _tenant_state(examination, claims)
     if part is Part.TUNNEL:
@@ -121,7 +107,7 @@ def _state(part: Part, examination: Examination, claims: Sequence[Claim]) -> tup
     values, outcome = Message("{running} with the values of the .env"), Outcome.PROVED
     if by_name["values"].outcome is Outcome.LIKELY:
         values, outcome = Message("{running}, its values are only likely"), Outcome.LIKELY
-    return outcome, values.filled(running=Message.of(running.detail))
+    return outcome, values.filled(running=Message.of(running.evidence))
 
 
 def _tenant_state(examination: Examination, claims: Sequence[Claim]) -> tuple[Outcome, str]:
@@ -143,7 +129,7 @@ def show_proof(claims: Sequence[Claim], command: str, ports: Ports) -> None:
     console = ports.console
     console.say()
     if are_proved(claims):
-        console.done("The sign-in is proved: {how}.", how=Message.of(claims[-1].detail))
+        console.done("The sign-in is proved: {how}.", how=Message.of(claims[-1].evidence))
         return
     console.say(Message("No error found, but the sign-in is not proved."))
     for outcomes, text in _NOT_PROVED:

@@ -51,9 +51,8 @@ def run_explain(question: str, ports: Ports) -> ExplainResult:
     else:
         chosen = search(question, ports.language)
     if not chosen:
-        detail = Message("No rule matches {text}.", text=question)
         fix = Message("Run librechat-auth0 explain to list all rules.")
-        raise INVALID_VALUE.failure(detail, fix=fix)
+        raise INVALID_VALUE.failure("No rule matches {text}.", text=question, fix=fix)
     best, *others = chosen
     console.page(_explanation(best, console))
     if others:

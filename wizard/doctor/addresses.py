@@ -35,13 +35,14 @@ def _differ(subject: Subject, _: str) -> str:
         return ""
     # Cookies ignore the port. Those for this machine are not Secure, so the scheme may differ too.
     are_local = is_loopback(client) and is_loopback(server)
-    is_same = _host(client) == _host(server) and (are_local or _scheme(client) == _scheme(server))
+    schemes = {urlsplit(client).scheme, urlsplit(server).scheme}
+    is_same = _host(client) == _host(server) and (are_local or len(schemes) == 1)
     return "" if is_same else joined("; ", map(subject.seen, DOMAINS))
 
 
 def _is_https_at_own_port(subject: Subject, name: str) -> Violation | None:
     value = subject.bare(name)
-    port = urlsplit(value).port if _host(value) and _scheme(value) == "https" else None
+    port = urlsplit(value).port if _host(value) and urlsplit(value).scheme == "https" else None
     if port is None or port != port_in(subject.values):
         return None
     if is_loopback(value):
@@ -187,10 +188,6 @@ def _path(value: str) -> str:
         return ""
     parts = urlsplit(value)
     return f"{parts.path.rstrip('/')}{'?' if parts.query else ''}{'#' if parts.fragment else ''}"
-
-
-def _scheme(value: str) -> str:
-    return urlsplit(value).scheme
 
 
 CHECKS = (

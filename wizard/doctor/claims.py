@@ -25,28 +25,22 @@ class Source(StrEnum):
 
 
 class Claim(NamedTuple):
-    """One thing that a sign-in needs; `detail` is the evidence, or why there is none."""
+    """One thing that a sign-in needs; `evidence` may be why there is none."""
 
     check: str
     title: str
     source: Source
     outcome: Outcome
-    detail: str
+    evidence: str
 
     @property
     def state(self) -> _State:
-        """The outcome and its detail."""
-        return self.outcome, self.detail
+        """The outcome and its evidence."""
+        return self.outcome, self.evidence
 
     def as_json(self) -> dict[str, object]:
         """Return the claim as `--json` prints it."""
-        return {
-            "check": self.check,
-            "title": self.title,
-            "outcome": self.outcome.value,
-            "source": self.source.value,
-            "evidence": self.detail,
-        }
+        return self._asdict()
 
 
 class _Row(NamedTuple):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from wizard.doctor.check import Check, Violation, on
-from wizard.doctor.sign_in import session_secret_alone
+from wizard.doctor.sign_in import fresh_session_secret
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding
 from wizard.language import sentences
@@ -85,7 +85,7 @@ CHECKS = (
     on("LA162", ("CREDS_KEY", "CREDS_IV"), _malformation),
     on("LA163", "CREDS_KEY", _half_key),
     Check(PUBLIC_CREDENTIAL, lambda subject: public_credentials(subject.values)),
-    on("LA190", RANDOM_SECRETS, lambda it, name: is_command(it.value(name)), session_secret_alone),
+    on("LA190", RANDOM_SECRETS, lambda it, name: is_command(it.value(name)), fresh_session_secret),
     on("LA164", SIGNING_SECRETS, _shortness),
     on("LA165", "JWT_REFRESH_SECRET", _is_the_other),
     on("LA169", ("SESSION_EXPIRY", "REFRESH_TOKEN_EXPIRY"), _is_bad_duration),

@@ -79,7 +79,7 @@ def auth0_findings(doors: Doors, *, has_domains: bool) -> Iterator[Finding]:
     """
     sign_ups = doors.sign_ups
     if sign_ups.reason:
-        yield NOT_KNOWN.finding(Message("{reason}.", reason=Message.of(sign_ups.reason)))
+        yield NOT_KNOWN.finding("{reason}.", reason=Message.of(sign_ups.reason))
         return
     opened = doors.opened(
         Message("Anybody can create an account ({connections})."),

@@ -140,13 +140,12 @@ def _result(work: Callable[[], T] | None, findings: list[Finding]) -> T | None:
     try:
         return work() if work else None
     except Exception as error:
-        findings.append(
-            BUG.finding(Message("A live check crashed: {error}.", error=type(error).__name__))
-        )
+        crash = type(error).__name__
+        findings.append(BUG.finding("A live check crashed: {error}.", error=crash))
         return None
 
 
 def _ignoring_nothing(subject: Subject) -> Iterable[Finding]:
     for identifier in sorted(silenced_rules(subject.file.text)):
         if identifier not in all_rules():
-            yield IGNORES_NOTHING.finding(Message("There is no rule {rule}.", rule=identifier))
+            yield IGNORES_NOTHING.finding("There is no rule {rule}.", rule=identifier)

@@ -27,7 +27,7 @@ from wizard.doctor import (
 from wizard.doctor.check import Check, each_of
 from wizard.doctor.subject import Subject
 from wizard.findings import Failure, Finding, Severity
-from wizard.language import Message, sentences
+from wizard.language import sentences
 from wizard.librechat.env_file import Change, EnvFile
 from wizard.librechat.restart import restart_fix
 from wizard.librechat.running import (
@@ -97,7 +97,7 @@ def problems_left(subject: Subject, told: Iterable[Finding]) -> Iterator[Finding
     ]
     if left:
         named = ", ".join(dict.fromkeys(left))
-        yield PROBLEMS_LEFT.finding(Message("Not fixed: {problems}.", problems=named))
+        yield PROBLEMS_LEFT.finding("Not fixed: {problems}.", problems=named)
 
 
 def repairs(
@@ -126,11 +126,8 @@ def _findings(check: Check, subject: Subject) -> Iterator[Finding]:
     try:
         found = list(itertools.islice(check.judge(subject), MOST_OF_ONE_RULE + 1))
     except Exception as error:  # a rule that breaks must not hide the others
-        yield BUG.finding(
-            Message(
-                "The check {rule} crashed: {error}.", rule=check.rule.id, error=type(error).__name__
-            )
-        )
+        name, crash = check.rule.id, type(error).__name__
+        yield BUG.finding("The check {rule} crashed: {error}.", rule=name, error=crash)
         return
     for finding in found[:MOST_OF_ONE_RULE]:
         if finding.variable in subject.distorted and check.rule not in deployment.DISTORTIONS:
@@ -140,9 +137,7 @@ def _findings(check: Check, subject: Subject) -> Iterator[Finding]:
             shown = shown._replace(detail=shown.detail[:LONGEST_DETAIL])
         yield shown
     if len(found) > MOST_OF_ONE_RULE:
-        yield check.rule.finding(
-            Message("There are more than {count} of these.", count=MOST_OF_ONE_RULE)
-        )
+        yield check.rule.finding("There are more than {count} of these.", count=MOST_OF_ONE_RULE)
 
 
 def _edits(subject: Subject, checks: Sequence[Check]) -> dict[str, str]:

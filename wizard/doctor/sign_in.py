@@ -55,11 +55,6 @@ def _has_path(subject: Subject, name: str) -> bool:
     return has_path and is_tenant_domain(parts.hostname or "")
 
 
-def fresh_session_secret(_: Subject, __: str) -> Edits:
-    """Repair: only sign-ins in progress must start again."""
-    return {"OPENID_SESSION_SECRET": random_hex(32)}
-
-
 def _why_swapped(subject: Subject, _: str = "") -> str:
     client_id, secret = subject.bare("OPENID_CLIENT_ID"), subject.bare("OPENID_CLIENT_SECRET")
     if not (looks_like_client_secret(client_id) and re.fullmatch(_CLIENT_ID, secret)):
@@ -96,9 +91,9 @@ def _issuer_edit(subject: Subject, name: str) -> Edits:
     return {} if has_path and not is_tenant_domain(domain) else {name: issuer_of(domain)}
 
 
-def session_secret_alone(subject: Subject, name: str) -> Edits:
-    """Repair: nothing but the session secret is ours to replace."""
-    return fresh_session_secret(subject, name) if name == "OPENID_SESSION_SECRET" else {}
+def fresh_session_secret(_: Subject, name: str) -> Edits:
+    """Repair: of all secrets this one alone is ours, only sign-ins in progress must start again."""
+    return {name: random_hex(32)} if name == "OPENID_SESSION_SECRET" else {}
 
 
 def _is_issuer_without_scheme(subject: Subject, name: str) -> bool:
@@ -132,7 +127,7 @@ _CALLBACK = "OPENID_CALLBACK_URL"
 _FIXED_CALLBACK = to(OPENID_CALLBACK_URL=CALLBACK_PATH)
 
 CHECKS = (
-    on("LA101", _REQUIRED, is_missing, session_secret_alone),
+    on("LA101", _REQUIRED, is_missing, fresh_session_secret),
     on("LA132", NEEDED, _is_placeholder),
     on("LA133", "OPENID_CLIENT_ID", _why_swapped),
     on("LA111", "OPENID_ISSUER", _why_issuer_invalid),

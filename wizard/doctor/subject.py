@@ -137,10 +137,12 @@ def gather(
     looked = begin(look).result if processes.which("docker") else look
     deployment = read_deployment(checkout.folder, path, environ, processes)
     runner = judge(Evidence(checkout, deployment, port, looked()))
+    status = path.stat()
+    access = Access.of(status) if os.name == "posix" else None
     subject = Subject(
         path=path,
         file=file,
-        facts=_facts(path),
+        facts=FileFacts(access, is_tracked(path), status.st_mtime),
         deployment=_as_it_runs(deployment, runner, processes),
         environ=environ,
         example_names=names_in(text_of(checkout.env_example)),
@@ -257,9 +259,3 @@ def is_of_sign_in(name: str) -> bool:
 def names_in(example: str) -> frozenset[str]:
     """Return the names that a `.env.example` sets or comments out."""
     return frozenset(re.findall(_EXAMPLE_NAME, example))
-
-
-def _facts(path: Path) -> FileFacts:
-    status = path.stat()
-    access = Access.of(status) if os.name == "posix" else None
-    return FileFacts(access, is_tracked(path), status.st_mtime)
