@@ -204,8 +204,10 @@ def system_ports(flags: Flags) -> Ports:
 
     environ, secrets = _take_secrets()
     state_dir = state_folder(environ, Path.home()) / "librechat-auth0"
-    can_ask = not flags.yes and not flags.json and _is_interactive(environ)
-    plain = flags.plain or _is_simple_terminal(environ)
+    is_ci = environ.get("CI", "").lower() not in {"", "0", "false"}
+    is_interactive = is_console(sys.stdin) and is_console(sys.stderr) and not is_ci
+    can_ask = not flags.yes and not flags.json and is_interactive
+    plain = flags.plain or environ.get("TERM", "") in {"dumb", "unknown"}
     console = _console(flags, secrets, plain=plain)
     return Ports(
         console=console,
@@ -215,7 +217,7 @@ def system_ports(flags: Flags) -> Ports:
         http=Https(environ, extra_ca=partial(_local_authority, state_dir)),
         clock=Clock(),
         processes=Processes(),
-        desktop=Desktop() if flags.no_open or _is_ci(environ) else UserDesktop(environ),
+        desktop=Desktop() if flags.no_open or is_ci else UserDesktop(environ),
         environ=environ,
         cwd=_current_folder(environ),
         state_dir=state_dir,
@@ -273,18 +275,6 @@ def _current_folder(environ: dict[str, str]) -> Path:
         return Path.cwd()
     except FileNotFoundError:
         return Path(environ.get("PWD", "."))
-
-
-def _is_interactive(environ: dict[str, str]) -> bool:
-    return is_console(sys.stdin) and is_console(sys.stderr) and not _is_ci(environ)
-
-
-def _is_simple_terminal(environ: dict[str, str]) -> bool:
-    return environ.get("TERM", "") in {"dumb", "unknown"}
-
-
-def _is_ci(environ: dict[str, str]) -> bool:
-    return environ.get("CI", "").lower() not in {"", "0", "false"}
 
 
 def _show_traceback(ports: Ports) -> None:

@@ -263,24 +263,19 @@ class _Parser:
         self.is_complete = False
         self._fields = 0
         self._parser = httptools.HttpRequestParser(self)
-        self._refused, self._upgraded = httptools.HttpParserError, httptools.HttpParserUpgrade
+        self._refused = httptools.HttpParserError
 
     def feed(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
-        except self._upgraded:  # other protocols are ignored
-            self.is_complete = True
         except self._refused as error:
             if not self.is_complete:
                 raise ValueError(str(error)) from None
 
     def on_url(self, part: bytes) -> None:
-        if not self.is_complete:
-            self.target += part.decode("latin-1")
+        self.target += part.decode("latin-1")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self.is_complete:
-            return
         self._fields += 1
         if self._fields > MOST_FIELDS:
             raise ValueError("the request has too many header fields")
@@ -288,14 +283,14 @@ class _Parser:
         self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
 
     def on_headers_complete(self) -> None:
-        self.method = self.method or self._parser.get_method().decode()
+        self.method = self._parser.get_method().decode()
 
     def on_body(self, part: bytes) -> None:
-        if not self.is_complete:
-            self.body += part
+        self.body += part
 
     def on_message_complete(self) -> None:
         self.is_complete = True
+        raise EOFError  # stops the parser: what follows, another protocol too, is ignored
 
 
 def read_request(connection: socket.socket, seconds: float) -> Request:
