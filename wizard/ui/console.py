@@ -49,27 +49,17 @@ _ROWS_OF_A_QUESTION = 4
 
 
 class Console:
-    """The user's terminal.
-
-    Args:
-        stderr: the stream of messages.
-        stdout: the stream of data.
-        language: the language, English by default.
-        plain: print words in place of symbols, and draw nothing: for screen readers and simple
-            terminals.
-        quiet: print problems only.
-        silent: print no message at all (`--json`).
-    """
+    """The user's terminal."""
 
     def __init__(
         self,
         *,
-        stderr: TextIO | None = None,
-        stdout: TextIO | None = None,
-        language: Language | None = None,
-        plain: bool = False,
-        quiet: bool = False,
-        silent: bool = False,
+        stderr: TextIO | None = None,  # of messages
+        stdout: TextIO | None = None,  # of data
+        language: Language | None = None,  # English by default
+        plain: bool = False,  # words in place of symbols, for screen readers and simple terminals
+        quiet: bool = False,  # problems only
+        silent: bool = False,  # no message at all (`--json`)
     ) -> None:
         self._stdout = stdout or sys.stdout
         self.language = language or Language(ENGLISH)

@@ -48,31 +48,21 @@ class Prompter:
 
     `parse` returns the value of an answer or raises `InvalidValue`, whose reason is then shown.
     Ctrl-C and Ctrl-D raise KeyboardInterrupt.
-
-    Args:
-        explain: prints why an answer is invalid; questionary's validation bar is cut off at the
-            terminal's width.
-        tell: prints the details of a choice.
-        language: the user's.
-        goes_back: whether questions raise `Back`; otherwise `Esc` does nothing.
-
-    Attributes:
-        asked: how many questions it has asked.
     """
 
     def __init__(
         self,
-        explain: Callable[[str], None],
-        tell: Callable[[str], None],
+        explain: Callable[[str], None],  # shows why an answer is invalid: a bar is cut off
+        tell: Callable[[str], None],  # prints the details of a choice
         language: Language,
         *,
-        goes_back: bool = False,
+        goes_back: bool = False,  # questions raise `Back`; otherwise `Esc` does nothing
     ) -> None:
         self._explain = explain
         self._tell = tell
         self._language = language
         self._goes_back = goes_back
-        self.asked = 0
+        self.asked = 0  # questions
 
     def with_back(self) -> Self:
         """Return a prompter whose questions raise `Back`."""
