@@ -119,6 +119,15 @@ def load_json(text: str | bytes) -> Any:
     raise ValueError("The JSON is nested too deeply.")
 
 
+def json_object(text: str | bytes) -> dict[str, Any]:
+    """Return the object of a JSON text, {} for any other text."""
+    try:
+        value = load_json(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
 def _refuse_constant(name: str) -> float:
     """Refuse NaN and Infinity, which Python reads and JSON does not have."""
     raise ValueError(f"{name} is no JSON.")

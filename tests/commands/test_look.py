@@ -15,7 +15,7 @@ import pytest
 from tests.fakes import NoProcesses, ScriptedPrompter, World, make_world
 from wizard.commands.init import run_init
 from wizard.commands.options import InitOptions
-from wizard.commands.tunnel_menu import choose_tunnel, latest_offer, tunnel_offers
+from wizard.commands.tunnel_menu import TunnelOptions, choose_tunnel, latest_offer, tunnel_offers
 from wizard.desktop import Desktop
 from wizard.findings import ExitCode, Failure
 from wizard.known import Known
@@ -111,7 +111,7 @@ def test_tunnel_programs_are_asked_once(checkout: Path) -> None:
     machine = Asked(programs=("tailscale", "devtunnel"))
     ports = at(checkout).ports._replace(processes=machine, prompter=None)
     tunnel_offers(ports)
-    choose_tunnel(ports)
+    choose_tunnel(TunnelOptions(3080, Path("unused.env")), ports)
     latest_offer("tailscale", ports)
 
     assert machine.runs == 2

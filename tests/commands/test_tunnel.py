@@ -20,10 +20,10 @@ from wizard.clock import duration
 from wizard.commands import live_view
 from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.background.status import run_status, run_stop
-from wizard.commands.choose_tunnel import TunnelOptions, open_tunnel
+from wizard.commands.choose_tunnel import open_tunnel
 from wizard.commands.live_view import event_text
 from wizard.commands.tunnel import ReopenOptions, TunnelResult, run_tunnel
-from wizard.commands.tunnel_menu import OpenedUrls
+from wizard.commands.tunnel_menu import OpenedUrls, TunnelOptions
 from wizard.defaults import TUNNELS
 from wizard.findings import ExitCode, Failure
 from wizard.http import Response

@@ -1,21 +1,25 @@
 """Opens the tunnel that the user asked for, and offers another when it fails."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.live_view import LiveView, OpenTunnel
-from wizard.commands.tunnel_menu import NO_TUNNEL, OWN_URL, OpenedUrls, choose_tunnel, latest_offer
+from wizard.commands.tunnel_menu import (
+    NO_TUNNEL,
+    OWN_URL,
+    TunnelOptions,
+    choose_tunnel,
+    latest_offer,
+    opened_urls,
+)
 from wizard.commands.values import MISSING_OPTION, did_you_mean, option
 from wizard.findings import Failure
 from wizard.language import Message
 from wizard.platforms import command_line
 from wizard.ports import Ports
 from wizard.rules import rule
-from wizard.settings import parse_public_url
 from wizard.surroundings import is_over_ssh
 from wizard.tunnels import (
     PROVIDER_MODULES,
@@ -29,36 +33,6 @@ from wizard.tunnels import (
 
 NO_SUCH_TUNNEL = rule("LA006")
 DECLINED = rule("LA378")
-
-
-class TunnelOptions(NamedTuple):
-    """What the user asked for; "" where nothing was chosen.
-
-    Attributes:
-        port: LibreChat's port.
-        env_file: whose URL it is.
-        tunnel: the provider's name.
-        public_url: an HTTPS URL that already leads to LibreChat.
-        requested_url: the URL to ask the named provider for.
-        known_url: the URL of an earlier run.
-        tunnels_only: whether a tunnel must be opened; `public_url` is not allowed then.
-        detach: whether the tunnel runs in the background.
-        for_people: see `TunnelRequest`.
-    """
-
-    port: int
-    env_file: Path
-    tunnel: str = ""
-    public_url: str = ""
-    requested_url: str = ""
-    known_url: str = ""
-    tunnels_only: bool = False
-    detach: bool = False
-    for_people: bool = True
-
-    def parse_url(self, text: str) -> str:
-        """Return a public URL that is not LibreChat's own port; raises `InvalidValue`."""
-        return parse_public_url(text, librechat_port=self.port)
 
 
 @contextmanager
@@ -75,9 +49,8 @@ def open_tunnel(options: TunnelOptions, ports: Ports) -> Iterator[OpenTunnel]:
 def _opened(options: TunnelOptions, ports: Ports) -> OpenTunnel:
     if options.public_url:
         return _as_it_is(option("--public-url", options.public_url, options.parse_url), ports)
-    name = named_tunnel(options.tunnel, tunnels_only=options.tunnels_only) or _choose(
-        options, ports
-    )
+    name = named_tunnel(options.tunnel, tunnels_only=options.tunnels_only)
+    name = name or choose_tunnel(options, ports)
     failed: list[str] = []
     while name not in {NO_TUNNEL, OWN_URL}:
         try:
@@ -87,7 +60,7 @@ def _opened(options: TunnelOptions, ports: Ports) -> OpenTunnel:
                 raise
             ports.console.finding(failure.finding)
             failed.append(name)
-            name = _choose(options, ports, failed)
+            name = choose_tunnel(options, ports, failed)
     return _as_it_is(_own_url(options, ports), ports)
 
 
@@ -103,23 +76,6 @@ def named_tunnel(name: str, *, tunnels_only: bool = False) -> str:
         choices = Message("Choose one of: {names}.", names=", ".join(names))
         raise NO_SUCH_TUNNEL.failure(f"--tunnel {name}", fix=did_you_mean(name, names, choices))
     return name
-
-
-def _choose(options: TunnelOptions, ports: Ports, failed: Sequence[str] = ()) -> str:
-    if ports.prompter is None and options.known_url and not options.tunnels_only:
-        return NO_TUNNEL
-    url = options.known_url
-    return choose_tunnel(
-        ports,
-        known_url=url,
-        remembered=_urls(options, ports).tunnel_for(url) if url else "",
-        tunnels_only=options.tunnels_only,
-        failed=failed,
-    )
-
-
-def _urls(options: TunnelOptions, ports: Ports) -> OpenedUrls:
-    return OpenedUrls(ports.state_dir, options.env_file)
 
 
 def _own_url(options: TunnelOptions, ports: Ports) -> str:
@@ -174,7 +130,7 @@ def _open_once(chosen: type[Provider], options: TunnelOptions, ports: Ports) -> 
         on_error.callback(tunnel.close)
         with ports.console.working("Opening {tunnel}", tunnel=chosen.name):
             url = _open_or_name_holder(tunnel, chosen, request, ports)
-        _urls(options, ports).remember(url, chosen.name)
+        opened_urls(options, ports).remember(url, chosen.name)
         ports.console.done("{url} leads to port {port}", url=url, port=options.port)
         ports.console.finding(*tunnel.findings)
         if token:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.commands.change import Question, Written, change_env, save, show, show_restart
-from wizard.commands.choose_tunnel import TunnelOptions, named_tunnel, open_tunnel
+from wizard.commands.choose_tunnel import named_tunnel, open_tunnel
 from wizard.commands.folder import Folder, find_folder
 from wizard.commands.init_auth0 import auth0_steps, repairs
 from wizard.commands.init_progress import InitResult, Progress, Step, walk
@@ -20,7 +20,7 @@ from wizard.commands.options import InitOptions
 from wizard.commands.prove import How, exchange_for, remember, sign_in
 from wizard.commands.questions import PUBLIC_URL, given_values, needed, parsed, require_everything
 from wizard.commands.roles import ask_for_roles
-from wizard.commands.tunnel_menu import OpenedUrls
+from wizard.commands.tunnel_menu import OpenedUrls, TunnelOptions
 from wizard.commands.values import librechat_port, read_subject
 from wizard.commands.who import ask_steps, close_doors
 from wizard.execution import INTERRUPTED, Report

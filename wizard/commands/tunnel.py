@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.background.tunnel import DetachedTunnel
 from wizard.commands.change import EnvChange, Question, change_env, show_restart
-from wizard.commands.choose_tunnel import TunnelOptions, open_tunnel
+from wizard.commands.choose_tunnel import open_tunnel
 from wizard.commands.live_view import OpenTunnel, keep_open
-from wizard.commands.tunnel_menu import NO_TUNNEL, OpenedUrls
+from wizard.commands.tunnel_menu import NO_TUNNEL, OpenedUrls, TunnelOptions
 from wizard.commands.values import env_store, librechat_port
 from wizard.execution import Report, Result
 from wizard.findings import Failure

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import NamedTuple
 
 from wizard.language import Message, joined, sentences
 from wizard.ports import Ports
+from wizard.settings import parse_public_url
 from wizard.state_file import StateFile
 from wizard.surroundings import is_over_ssh
 from wizard.threads import begin
@@ -18,20 +20,47 @@ OWN_URL = "own"
 _URLS_KEPT = 8
 
 
-def choose_tunnel(
-    ports: Ports,
-    *,
-    known_url: str = "",
-    remembered: str = "",
-    tunnels_only: bool = False,
-    failed: Collection[str] = (),
-) -> str:
-    """Return the name of the tunnel that the user chooses, or `OWN_URL`.
+class TunnelOptions(NamedTuple):
+    """What the user asked for; "" where nothing was chosen.
 
-    Unattended, it is the first tunnel that is ready. `remembered` can open the URL of an earlier
-    run again; those that `failed` come last. With `tunnels_only`, no own URL is a choice.
+    Attributes:
+        port: LibreChat's port.
+        env_file: whose URL it is.
+        tunnel: the provider's name.
+        public_url: an HTTPS URL that already leads to LibreChat.
+        requested_url: the URL to ask the named provider for.
+        known_url: the URL of an earlier run.
+        tunnels_only: whether a tunnel must be opened; `public_url` is not allowed then.
+        detach: whether the tunnel runs in the background.
+        for_people: see `TunnelRequest`.
     """
-    offers, prompter = _ranked_offers(ports, remembered, failed), ports.prompter
+
+    port: int
+    env_file: Path
+    tunnel: str = ""
+    public_url: str = ""
+    requested_url: str = ""
+    known_url: str = ""
+    tunnels_only: bool = False
+    detach: bool = False
+    for_people: bool = True
+
+    def parse_url(self, text: str) -> str:
+        """Return a public URL that is not LibreChat's own port; raises `InvalidValue`."""
+        return parse_public_url(text, librechat_port=self.port)
+
+
+def choose_tunnel(options: TunnelOptions, ports: Ports, failed: Collection[str] = ()) -> str:
+    """Return the name of the tunnel that the user chooses, `OWN_URL` or `NO_TUNNEL`.
+
+    Unattended, it is the URL of an earlier run, or else the first tunnel that is ready. The one
+    that can open that URL again comes first, those that `failed` last.
+    """
+    known_url, prompter = options.known_url, ports.prompter
+    if prompter is None and known_url and not options.tunnels_only:
+        return NO_TUNNEL
+    remembered = opened_urls(options, ports).tunnel_for(known_url) if known_url else ""
+    offers = _ranked_offers(ports, remembered, failed)
     ready = next((name for name, it in offers.items() if it.ready and name not in failed), "")
     if prompter is None:
         ports.console.say(
@@ -47,7 +76,7 @@ def choose_tunnel(
         Choice(name, _line(name, offer, name in failed), _details(name, offer))
         for name, offer in offers.items()
     ]
-    if not tunnels_only:
+    if not options.tunnels_only:
         prefers_own = known_url and not remembered and not failed
         choices.insert(0 if prefers_own else len(choices), _own_url(known_url))
     if not failed:
@@ -57,6 +86,11 @@ def choose_tunnel(
     return prompter.select(
         "Which HTTPS URL should LibreChat have?", choices, default=choices[0].key
     )
+
+
+def opened_urls(options: TunnelOptions, ports: Ports) -> OpenedUrls:
+    """Return the URLs that tunnels opened for the `.env`."""
+    return OpenedUrls(ports.state_dir, options.env_file)
 
 
 def _own_url(known_url: str) -> Choice:

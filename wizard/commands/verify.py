@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.commands.choose_tunnel import TunnelOptions, open_tunnel
+from wizard.commands.choose_tunnel import open_tunnel
 from wizard.commands.prove import How, check_values, exchange_for, remember, sign_in
 from wizard.commands.roles import ask_for_roles, show_who_may_sign_in
-from wizard.commands.tunnel_menu import NO_TUNNEL, OpenedUrls
+from wizard.commands.tunnel_menu import NO_TUNNEL, OpenedUrls, TunnelOptions
 from wizard.commands.values import env_store, librechat_port, read_subject
 from wizard.defaults import SECONDS_TO_SIGN_IN
 from wizard.doctor.causes import without_consequences

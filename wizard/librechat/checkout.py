@@ -12,7 +12,7 @@ from wizard.librechat.compose.own import DEPLOY_FILE, MAIN_FILES
 from wizard.librechat.config_file import FILE_NAME
 from wizard.platforms import user_id
 from wizard.processes import Processes
-from wizard.reading import load_json, read_file
+from wizard.reading import json_object, read_file
 
 MAX_FILE_BYTES = 1 << 20
 LONGEST_VERSION = 40
@@ -56,7 +56,7 @@ def look_at(folder: Path) -> Checkout:
     """What the folder is; reads a few files and never fails."""
     evidence = []
     version = ""
-    package = _json_object(folder / "package.json")
+    package = json_object(text_of(folder / "package.json"))
     name, told = package.get("name"), package.get("version")
     has_package = isinstance(name, str) and name.lower() == "librechat"
     if has_package:
@@ -172,14 +172,6 @@ def _holds_something(folder: Path) -> bool:
         return True
     except OSError:
         return False
-
-
-def _json_object(path: Path) -> dict[str, object]:
-    try:
-        value = load_json(text_of(path))
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def text_of(path: Path) -> str:

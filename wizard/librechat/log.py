@@ -17,7 +17,7 @@ from wizard.findings import Finding, Rule
 from wizard.language import Message
 from wizard.librechat.admission import DOMAIN_REFUSED, LACKS_ROLE
 from wizard.os_errors import reason_of
-from wizard.reading import load_json, read_end
+from wizard.reading import json_object, read_end
 from wizard.rules import rule
 from wizard.text import one_line, shortened
 
@@ -324,12 +324,7 @@ def _files(folders: Sequence[Path]) -> list[Path]:
 
 def _json_line(line: str) -> Line | None:
     before, brace, rest = line.partition("{")
-    try:
-        content = load_json(brace + rest)
-    except ValueError:
-        return None
-    if not isinstance(content, dict):
-        return None
+    content = json_object(brace + rest)
     level, message = content.get("level"), content.get("message")
     if not (isinstance(level, str) and isinstance(message, str)):
         return None

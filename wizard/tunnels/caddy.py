@@ -10,7 +10,7 @@ from wizard import loopback
 from wizard.findings import Failure
 from wizard.language import Message
 from wizard.private_files import private_folder, write_whole
-from wizard.reading import load_json
+from wizard.reading import json_object
 from wizard.rules import rule
 from wizard.settings import LOOPBACK_HOSTS
 from wizard.tunnels import Offer
@@ -110,11 +110,11 @@ class CaddyTunnel(ProxiedTunnel):
             self._stop()  # it is started again with a renewed certificate
 
     def _hear(self, line: str) -> None:
-        if _entry(line).get("msg") == _READY:
+        if json_object(line).get("msg") == _READY:
             self._is_open_at(self._site)
 
     def explain(self, said: Sequence[str], status: int | None) -> Failure:
-        detail = next((line for line in reversed(said) if not _entry(line)), "")
+        detail = next((line for line in reversed(said) if not json_object(line)), "")
         if status is None:
             return SILENT_CADDY.failure(detail)
         port = port_of(self._site)
@@ -126,12 +126,3 @@ class CaddyTunnel(ProxiedTunnel):
 
 
 PROVIDER = CaddyTunnel
-
-
-def _entry(line: str) -> Mapping[str, object]:
-    """Parse a line of Caddy's log; {} for any other line."""
-    try:
-        entry = load_json(line)
-    except ValueError:
-        return {}
-    return entry if isinstance(entry, dict) else {}

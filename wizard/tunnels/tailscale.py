@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from wizard.language import Message
-from wizard.reading import load_json
+from wizard.reading import json_object
 from wizard.rules import rule
 from wizard.settings import InvalidValue, parse_public_url
 from wizard.tunnels import Offer
@@ -147,10 +147,7 @@ class _Node:
 
     def _ask(self, *args: str) -> Mapping[str, object]:
         done = self._processes.run((str(self._program), *args), timeout=self._seconds)
-        try:
-            return _mapping(load_json(done.stdout))
-        except ValueError:
-            return {}
+        return json_object(done.stdout)
 
 
 def _mapping(value: object) -> Mapping[str, object]:

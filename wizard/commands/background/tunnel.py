@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from wizard.commands.background import process
 from wizard.commands.background.process import STAY, send
@@ -77,12 +78,10 @@ class DetachedTunnel(Tunnel):
     def close(self) -> None:
         """Close the tunnel, unless it stays."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        end_child(process)
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                _close(pipe)
+        if process is not None:
+            end_child(process)
+            with suppress(OSError), process:  # closes its pipes
+                pass
 
     def _start(self) -> subprocess.Popen[str]:
         log = self._background.open_log(self._env_file)
@@ -140,14 +139,6 @@ class DetachedTunnel(Tunnel):
 
     def _gone(self) -> Failure:
         return NO_ANSWER.failure("Its log: {file}.", file=self._background.log_file(self._env_file))
-
-
-def _close(pipe: IO[str]) -> None:
-    try:
-        pipe.close()
-    except OSError as error:
-        if not reader_has_gone(error):  # else the process has ended
-            raise
 
 
 def _failure(finding: Mapping[str, Any]) -> Failure:
