@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from wizard import dashboard
 from wizard.auth0.access import Policy, Who
@@ -21,23 +21,14 @@ DONE, OPEN = "done", "open"
 _ITEMS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One thing to do in the dashboard.
-
-    Attributes:
-        number: its place in the list.
-        title: what to do.
-        how: where, by the dashboard's labels.
-        page: the page to open.
-        lines: what to paste there, by label.
-    """
+class Item(NamedTuple):
+    """One thing to do in the dashboard: how, by its labels, and the lines to paste, by label."""
 
     number: int
     title: str
-    how: Sequence[str]
     page: str
-    lines: Mapping[str, str] = field(default_factory=dict)
+    how: Sequence[str]
+    lines: Mapping[str, str]
 
     def show(self, ports: Ports) -> None:
         """Print it, with the link and each line to copy on a line of its own."""
@@ -57,38 +48,26 @@ class Item:
 
 def application_item() -> Item:
     """Return the first item: the application."""
-    return Item(
-        1,
-        Message("The application"),
-        [Message("Create Application → Regular Web Application, or open an existing one.")],
-        dashboard.page("applications"),
-    )
+    how = Message("Create Application → Regular Web Application, or open an existing one.")
+    return Item(1, Message("The application"), dashboard.page("applications"), [how], {})
 
 
 def urls_item(public_url: str, client_id: str, domain: str) -> Item:
     """Return the second item: the application's lists of URLs."""
-    return Item(
-        2,
-        Message("Its URLs"),
-        [Message("In its Settings → Application URIs, paste each line, then save.")],
-        dashboard.application(client_id, domain=domain),
-        url_lines(public_url),
-    )
+    page, lines = dashboard.application(client_id, domain=domain), url_lines(public_url)
+    how = Message("In its Settings → Application URIs, paste each line, then save.")
+    return Item(2, Message("Its URLs"), page, [how], lines)
 
 
 def api_item(audience: str, domain: str) -> Item:
     """Return the third item: the API."""
-    return Item(
-        3,
-        Message("The API"),
-        [
-            Message("Create API, with this Identifier (only a name) and RS256."),
-            Message("In its Settings, turn on Allow Offline Access."),
-            Message("Under Application Access, grant your application User-Delegated Access."),
-        ],
-        dashboard.page("apis", domain),
-        {Message("Identifier"): audience},
+    how = (
+        Message("Create API, with this Identifier (only a name) and RS256."),
+        Message("In its Settings, turn on Allow Offline Access."),
+        Message("Under Application Access, grant your application User-Delegated Access."),
     )
+    lines: Mapping[str, str] = {Message("Identifier"): audience}
+    return Item(3, Message("The API"), dashboard.page("apis", domain), how, lines)
 
 
 def url_lines(public_url: str) -> Mapping[str, str]:
@@ -115,7 +94,10 @@ def walk_through(item: Item, prompter: Prompter, ports: Ports, more: Sequence[Ch
         if answer == OPEN:
             open_page(item.page, ports)
         elif answer in item.lines:
-            _copy(answer, item.lines[answer], ports)
+            if ports.desktop.copy(item.lines[answer]):
+                ports.console.done("{label} copied.", label=answer)
+            else:
+                ports.console.warn("No clipboard available. Copy the line above.")
         else:
             return answer
         at = order.index(answer) + 1
@@ -126,13 +108,6 @@ def open_page(url: str, ports: Ports) -> None:
     if not ports.desktop.open(url):
         ports.console.warn("Could not open a browser. Open this page yourself:")
         ports.console.verbatim(None, [url])
-
-
-def _copy(label: str, line: str, ports: Ports) -> None:
-    if ports.desktop.copy(line):
-        ports.console.done("{label} copied.", label=label)
-    else:
-        ports.console.warn("No clipboard available. Copy the line above.")
 
 
 def show_what_to_close(policy: Policy, client_id: str, ports: Ports) -> None:
