@@ -64,7 +64,7 @@ def run_show(env_file: Path | None, names: Iterable[str], ports: Ports) -> ShowR
 
 
 def _wanted(names: Iterable[str], known: Iterable[str]) -> Iterable[str]:
-    """Return the names in their order, each once; `ALL` stands for the known ones."""
+    """Return the names in their order, each once; `ALL` names the known ones."""
     wanted: dict[str, None] = {}
     for name in (each.strip() for given in names for each in given.split(",")):
         wanted |= dict.fromkeys(filter(is_known, sorted(known)) if name.lower() == ALL else [name])
