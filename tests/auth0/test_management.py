@@ -15,9 +15,9 @@ from auth0.management.client import Auth0
 
 from tests.auth0.test_management_plan import AUDIENCE, SOUND, WANTED
 from tests.fakes import FixedClock
-from wizard.auth0.management import ManagementApi
+from wizard.auth0.management import change_tenant, read_tenant
 from wizard.auth0.management_access import Access, by_machine
-from wizard.auth0.management_calls import MOST_PAGES, MOST_SECONDS, Answer
+from wizard.auth0.management_calls import MOST_PAGES, MOST_SECONDS, Answer, Calls
 from wizard.auth0.management_plan import Part, TenantState, plan, remarks, values_of
 from wizard.findings import ExitCode, Failure
 from wizard.http import NetworkError, Response, Trouble
@@ -107,8 +107,8 @@ class Tenant:
         return answer
 
     @property
-    def api(self) -> ManagementApi:
-        return ManagementApi(Access(TENANT, self, OPAQUE_TOKEN), self.clock)
+    def calls(self) -> Calls:
+        return Calls(Access(TENANT, self, OPAQUE_TOKEN), self.clock)
 
 
 def sent_by_sdk(call: Callable[[Auth0], object]) -> Sent:
@@ -141,13 +141,13 @@ CLIENT_VALUES: dict[str, Any] = values_of(EMPTY, Part.APPLICATION)
 PAGE = {"page": 0, "per_page": 100}
 
 
-def read(api: ManagementApi) -> object:
-    return api.read(WANTED)
+def read(calls: Calls) -> object:
+    return read_tenant(calls, WANTED)
 
 
-def apply(part: Part, tenant: TenantState) -> Callable[[ManagementApi], object]:
+def apply(part: Part, tenant: TenantState) -> Callable[[Calls], object]:
     changes = EMPTY if tenant.api is None else UPDATE
-    return lambda api: api.apply(part, changes, tenant, AUDIENCE)
+    return lambda calls: change_tenant(calls, part, changes, tenant, AUDIENCE)
 
 
 KNOWN = TenantState(
@@ -215,17 +215,17 @@ KNOWN = TenantState(
     ],
 )
 def test_sends_the_same_request_as_auth0s_own_client(
-    ours: Callable[[ManagementApi], object], number: int, theirs: Callable[[Auth0], object]
+    ours: Callable[[Calls], object], number: int, theirs: Callable[[Auth0], object]
 ) -> None:
     tenant = Tenant()
 
-    ours(tenant.api)
+    ours(tenant.calls)
 
     assert tenant.sent[number] == sent_by_sdk(theirs)
 
 
 def test_reads_a_tenant() -> None:
-    tenant = Tenant().api.read(WANTED)
+    tenant = read_tenant(Tenant().calls, WANTED)
 
     assert tenant.client_id == CLIENT_ID
     assert tenant.urls["callbacks"] == WANTED.urls["callbacks"]
@@ -241,9 +241,9 @@ def respond(said: object, status: int = 200, **headers: str) -> Callable[[str, s
     return lambda method, url: Response(url, status, headers, body)
 
 
-def refused(tenant: Tenant, call: Callable[[ManagementApi], object] = read) -> Failure:
+def refused(tenant: Tenant, call: Callable[[Calls], object] = read) -> Failure:
     with pytest.raises(Failure) as failure:
-        call(tenant.api)
+        call(tenant.calls)
     return failure.value
 
 
@@ -302,8 +302,8 @@ def test_an_invalid_response_is_a_finding(said: object) -> None:
 def test_rejects_a_value_of_another_type(name: str, value: object) -> None:
     tenant = Tenant(respond({**CLIENT, name: value}))
 
-    def read_and_plan(api: ManagementApi) -> None:
-        found = api.read(WANTED._replace(audience=None), CLIENT_ID)
+    def read_and_plan(calls: Calls) -> None:
+        found = read_tenant(calls, WANTED._replace(audience=None), CLIENT_ID)
         plan(found, WANTED)
         remarks(found, WANTED)
 
@@ -349,9 +349,7 @@ def test_slow_pages_end_at_a_deadline() -> None:
 
 @pytest.mark.parametrize("call", [read, apply(Part.ACCESS, SOUND)])
 @pytest.mark.parametrize("wait", ["0", "1", "60"])
-def test_rate_limits_end_at_the_same_deadline(
-    wait: str, call: Callable[[ManagementApi], object]
-) -> None:
+def test_rate_limits_end_at_the_same_deadline(wait: str, call: Callable[[Calls], object]) -> None:
     said = {"statusCode": 429, "message": "Global limit has been reached"}
     tenant = Tenant(respond(said, 429, **{"retry-after": wait}))
     began = tenant.clock.now()
@@ -416,7 +414,7 @@ def error(message: str, code: str = "c", status: int = 403) -> Callable[[str, st
 def test_no_message_has_the_token_even_if_the_api_repeats_it(
     answer: Callable[[str, str], Response | NetworkError],
 ) -> None:
-    failure = refused(Tenant(answer), lambda api: api.read(WANTED, CLIENT_ID))
+    failure = refused(Tenant(answer), lambda calls: read_tenant(calls, WANTED, CLIENT_ID))
 
     shown = json.dumps(failure.finding.as_json()) + str(failure) + repr(failure)
     assert OPAQUE_TOKEN[:7] not in shown

@@ -6,14 +6,16 @@ application: a URL that another `.env` uses stays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from wizard.platforms import true_path
 from wizard.private_files import file_name
-from wizard.settings import NO_URLS, URL_LISTS, Urls
+from wizard.settings import URL_LISTS, Urls
 from wizard.state_file import StateFile
+
+Pairs = frozenset[tuple[str, str]]  # of a list's name and a URL in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,30 +32,20 @@ class AddedUrls:
 
     def retired(self, wanted: Urls) -> Urls:
         """Return the URLs we added that no `.env` needs any longer."""
-        record = self._read()
-        used = [wanted, *(urls for env_file, urls in record.used.items() if env_file != self._user)]
-        return _lists(
-            lambda name: (
-                url for url in record.added[name] if not any(url in urls[name] for urls in used)
-            )
-        )
+        added, used = self._read()
+        used.pop(self._user, None)
+        return _lists(added.difference(_pairs(wanted), *used.values()))
 
     def before_adding(self, current: Urls, wanted: Urls) -> None:
         """Record what is about to be added, so that an interrupted run is known to the next."""
-        record = self._read()
-        added = _lists(
-            lambda name: (
-                *(url for url in record.added[name] if url in current[name]),
-                *(url for url in wanted[name] if url not in current[name]),
-            )
-        )
-        self._save(_Record(added, record.used))
+        added, used = self._read()
+        there = _pairs(current)
+        self._save((added & there) | (_pairs(wanted) - there), used)
 
     def after_adding(self, current: Urls, wanted: Urls) -> None:
         """Record what this `.env` uses, and forget the URLs that the application lost."""
-        record = self._read()
-        added = _lists(lambda name: (url for url in record.added[name] if url in current[name]))
-        self._save(_Record(added, {**record.used, self._user: wanted}))
+        added, used = self._read()
+        self._save(added & _pairs(current), {**used, self._user: _pairs(wanted)})
 
     @property
     def _user(self) -> str:
@@ -64,30 +56,26 @@ class AddedUrls:
         name = file_name(f"{self.tenant}\n{self.client_id}")
         return StateFile(self.state_dir, "provisioned", name)
 
-    def _read(self) -> _Record:
+    def _read(self) -> tuple[Pairs, dict[str, Pairs]]:
+        """Return what was added, and what each `.env` uses."""
         saved = self._file.load()
         try:
-            used = {str(env_file): _urls(urls) for env_file, urls in saved["used"].items()}
-            return _Record(_urls(saved["added"]), used)
+            used = {str(env_file): _pairs(urls) for env_file, urls in saved["used"].items()}
+            return _pairs(saved["added"]), used
         except (KeyError, TypeError, AttributeError):
-            return _Record(NO_URLS, {})
+            return frozenset(), {}
 
-    def _save(self, record: _Record) -> None:
-        if record == self._read():
+    def _save(self, added: Pairs, used: Mapping[str, Pairs]) -> None:
+        if (added, used) == self._read():
             return
         owner = {"tenant": self.tenant, "client_id": self.client_id}
-        self._file.save({**owner, "added": record.added, "used": record.used})
+        lists = {env_file: _lists(pairs) for env_file, pairs in used.items()}
+        self._file.save({**owner, "added": _lists(added), "used": lists})
 
 
-@dataclass(frozen=True, slots=True)
-class _Record:
-    added: Urls
-    used: dict[str, Urls]
+def _pairs(urls: Mapping[str, Iterable[str]]) -> Pairs:
+    return frozenset((name, str(url)) for name in URL_LISTS for url in urls[name])
 
 
-def _lists(urls_of_list: Callable[[str], Iterable[str]]) -> Urls:
-    return {name: tuple(urls_of_list(name)) for name in URL_LISTS}
-
-
-def _urls(saved: dict[str, list[str]]) -> Urls:
-    return _lists(lambda name: map(str, saved[name]))
+def _lists(pairs: Pairs) -> Urls:
+    return {name: tuple(sorted(url for of, url in pairs if of == name)) for name in URL_LISTS}

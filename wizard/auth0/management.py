@@ -1,13 +1,12 @@
-"""Reads and changes LibreChat's application and API by the Management API."""
+"""Reads and changes LibreChat's application and API; a request that fails raises `Failure`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 
-from wizard.auth0.management_access import Access, lacks_scopes
+from wizard.auth0.management_access import lacks_scopes
 from wizard.auth0.management_calls import PAGE, Answer, Calls, segment
 from wizard.auth0.management_plan import Part, PlannedChange, TenantState, Wanted, values_of
-from wizard.clock import Clock
 from wizard.language import Message
 from wizard.rules import rule
 
@@ -22,53 +21,46 @@ _CLIENT_FIELDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ManagementApi:
-    """One tenant's Management API; a request that fails raises `Failure`."""
+def read_tenant(calls: Calls, wanted: Wanted, client_id: str = "") -> TenantState:
+    """Return LibreChat's application, found by `client_id` or by name, and its API."""
+    reading = {"read:resource_servers"} if wanted.audience else set()
+    calls.access.require(READ_SCOPES | reading)
+    if not client_id:
+        client_id = _find_by_name(calls, wanted.name)
+    tenant = TenantState(
+        _application(calls, client_id) if client_id else None,
+        _api(calls, wanted.audience) if wanted.audience else None,
+    )
+    if tenant.application is None or not tenant.needs_user_grant:
+        return tenant
+    calls.access.require(frozenset({"read:client_grants"}))
+    granted = _has_user_grant(calls, tenant.client_id, wanted.audience or "")
+    return tenant._replace(has_user_grant=granted)
 
-    access: Access
-    clock: Clock
 
-    def read(self, wanted: Wanted, client_id: str = "") -> TenantState:
-        """Return LibreChat's application, found by `client_id` or by name, and its API."""
-        reading = {"read:resource_servers"} if wanted.audience else set()
-        self.access.require(READ_SCOPES | reading)
-        calls = Calls(self.access, self.clock)
-        if not client_id:
-            client_id = _find_by_name(calls, wanted.name)
-        tenant = TenantState(
-            _application(calls, client_id) if client_id else None,
-            _api(calls, wanted.audience) if wanted.audience else None,
-        )
-        if tenant.application is None or not tenant.needs_user_grant:
-            return tenant
-        self.access.require(frozenset({"read:client_grants"}))
-        granted = _has_user_grant(calls, tenant.client_id, wanted.audience or "")
-        return tenant._replace(has_user_grant=granted)
-
-    def apply(
-        self, part: Part, changes: tuple[PlannedChange, ...], tenant: TenantState, audience: str
-    ) -> TenantState:
-        """Apply the changes to that part in one request; return the tenant as answered."""
-        calls, values = Calls(self.access, self.clock), values_of(changes, part)
-        match part:
-            case Part.API:
-                known = tenant.api.needed("id") if tenant.api else ""
-                return tenant._replace(api=calls.save("resource-servers", known, values))
-            case Part.APPLICATION:
-                answer = calls.save("clients", tenant.client_id, values)
-                return tenant._replace(application=_application_in(answer))
-            case Part.ACCESS:
-                grant = {
-                    "client_id": tenant.client_id,
-                    "audience": audience,
-                    "scope": [],
-                    "subject_type": "user",
-                }
-                calls.send("POST", "client-grants", grant)
-                return tenant._replace(has_user_grant=True)
-            case Part.WHO:
-                raise ValueError("see AccessApi")
+def change_tenant(
+    calls: Calls, part: Part, changes: Iterable[PlannedChange], tenant: TenantState, audience: str
+) -> TenantState:
+    """Apply the changes to that part in one request; return the tenant as answered."""
+    values = values_of(changes, part)
+    match part:
+        case Part.API:
+            known = tenant.api.needed("id") if tenant.api else ""
+            return tenant._replace(api=calls.save("resource-servers", known, values))
+        case Part.APPLICATION:
+            answer = calls.save("clients", tenant.client_id, values)
+            return tenant._replace(application=_application_in(answer))
+        case Part.ACCESS:
+            grant = {
+                "client_id": tenant.client_id,
+                "audience": audience,
+                "scope": [],
+                "subject_type": "user",
+            }
+            calls.send("POST", "client-grants", grant)
+            return tenant._replace(has_user_grant=True)
+        case Part.WHO:
+            raise ValueError("see wizard.auth0.access_plan")
 
 
 def write_scopes(changes: tuple[PlannedChange, ...], tenant: TenantState) -> frozenset[str]:

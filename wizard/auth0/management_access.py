@@ -148,6 +148,7 @@ def active_tenant(environ: Mapping[str, str]) -> str:
         return ""
 
 
+@dataclass(frozen=True, slots=True)
 class Auth0Cli:
     """An `HttpClient` that runs `auth0 api METHOD PATH`.
 
@@ -155,10 +156,9 @@ class Auth0Cli:
     (auth0-cli, internal/cli/api.go).
     """
 
-    def __init__(self, tenant: str, processes: Processes, environ: Mapping[str, str]) -> None:
-        self._tenant = tenant
-        self._processes = processes
-        self._environ = without_secrets(environ)
+    tenant: str
+    processes: Processes
+    environ: Mapping[str, str] = field(repr=False)
 
     def request(self, method: str, url: str, *, body: bytes | None = None, **_: object) -> Response:
         """Run the CLI; raise LA618 if it fails. See `HttpClient.request`."""
@@ -167,8 +167,9 @@ class Auth0Cli:
         command = ["auth0", "api", method.lower(), path]
         if body:
             command += ["--data", body.decode()]
-        command += ["--tenant", self._tenant, "--no-input", "--no-color"]
-        done = self._processes.run(command, timeout=CLI_SECONDS, env=self._environ)
+        command += ["--tenant", self.tenant, "--no-input", "--no-color"]
+        env = without_secrets(self.environ)
+        done = self.processes.run(command, timeout=CLI_SECONDS, env=env)
         return _answer(done, method, url)
 
 

@@ -171,7 +171,8 @@ def judge_authorize(answer: Response, callback_url: str, state: str) -> Answer:
     """Interpret the answer to an authorization request. Pure."""
     target = answer.location
     query = _query(target)
-    is_callback = _same_place(target, callback_url) if target else False
+    place = urlsplit(href(target))
+    is_callback = bool(target) and place[:3] == urlsplit(href(callback_url))[:3]
     if is_callback and query.get("state", state) != state:
         return _odd(answer, Message("The answer has a different state than the request."))
     # A tenant may have an error page of its own (tenant setting error_page.url).
@@ -182,7 +183,8 @@ def judge_authorize(answer: Response, callback_url: str, state: str) -> Answer:
             return _odd(answer, words)
         known = classify(error, Endpoint.AUTHORIZE)
         return Answer(answer.status, known, error, is_callback and known is not None)
-    if target and _same_host(target, answer.url) and _path(target).startswith(_LOGIN_PATHS):
+    is_ours = bool(target) and place[:2] == urlsplit(href(answer.url))[:2]
+    if is_ours and place.path.startswith(_LOGIN_PATHS):
         return Answer(answer.status, trouble=LOGIN_PAGE_SHOWN.finding())
     if target:
         words = Message("HTTP {status} to {target}", status=answer.status, target=target)
@@ -234,19 +236,6 @@ def _query(url: str) -> dict[str, str]:
     except ValueError:
         return {}
     return {name: values[0] for name, values in fields.items()}
-
-
-def _same_place(url: str, other: str) -> bool:
-    return _same_host(url, other) and _path(url) == _path(other)
-
-
-def _same_host(url: str, other: str) -> bool:
-    origins = [urlsplit(href(each))[:2] for each in (url, other)]
-    return origins[0] == origins[1]
-
-
-def _path(url: str) -> str:
-    return urlsplit(href(url)).path
 
 
 def _invalid_token() -> str:

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from wizard.auth0.added_urls import AddedUrls
-from wizard.auth0.management import ManagementApi, write_scopes
+from wizard.auth0.management import change_tenant, read_tenant, write_scopes
 from wizard.auth0.management_access import Access
+from wizard.auth0.management_calls import Calls
 from wizard.auth0.management_plan import Part, PlannedChange, Wanted, plan, remarks
 from wizard.commands.change import Pages, Question, consent, show_changes
 from wizard.commands.choose_access import choose_access, given_credential
@@ -47,9 +48,9 @@ class Provisioning:
         self._wanted = wanted
         self._env_file = env_file
         self._ports = ports
-        self._api = ManagementApi(access, ports.clock)
+        self._access = access
         with ports.console.working("Reading {tenant}", tenant=access.tenant):
-            self._tenant = self._api.read(self._wanted, known.client_id or "")
+            self._tenant = read_tenant(self._calls, wanted, known.client_id or "")
         if self._tenant.application is not None:
             self._wanted = wanted._replace(retired=self._added_urls.retired(wanted.urls))
         self.changes = plan(self._tenant, self._wanted)
@@ -66,7 +67,7 @@ class Provisioning:
         """Show the changes as a diff with reasons, and the remarks; see `show_changes`."""
         parts = {part: [each for each in self.changes if each.part is part] for part in Part}
         doing = {self._doing(part): changes for part, changes in parts.items() if changes}
-        pages = show_plan(doing, self._api.access.tenant, self._ports, whole=whole)
+        pages = show_plan(doing, self._access.tenant, self._ports, whole=whole)
         self._ports.console.finding(*self.remarks)
         return pages
 
@@ -95,7 +96,7 @@ class Provisioning:
             self._added_urls.before_adding(before.urls, urls)
         with self._ports.console.working("Changing the {part}", part=part.value):
             audience = self._wanted.audience or ""
-            self._tenant = self._api.apply(part, self.changes, before, audience)
+            self._tenant = change_tenant(self._calls, part, self.changes, before, audience)
         if part is Part.APPLICATION and is_new:
             self._added_urls.before_adding(NO_URLS, urls)
         self._ports.console.done("The {part} is set up.", part=part.value)
@@ -104,7 +105,7 @@ class Provisioning:
         client_id = self.known.client_id or ""
         try:
             with self._ports.console.working("Reading back"):
-                self._tenant = self._api.read(self._wanted, client_id)
+                self._tenant = read_tenant(self._calls, self._wanted, client_id)
         except Failure as failure:
             so_far = Message("Every change was made, but they could not be read back.")
             raise _continued(failure, so_far) from None
@@ -122,9 +123,13 @@ class Provisioning:
         return known._replace(client_id=client_id, client_secret=secret)
 
     @property
+    def _calls(self) -> Calls:
+        return Calls(self._access, self._ports.clock)
+
+    @property
     def _added_urls(self) -> AddedUrls:
         """The record for the application, which must exist."""
-        tenant, client_id = self._api.access.tenant, self._tenant.client_id
+        tenant, client_id = self._access.tenant, self._tenant.client_id
         return AddedUrls(self._ports.state_dir, tenant, client_id, self._env_file)
 
     def _doing(self, part: Part) -> Message:
