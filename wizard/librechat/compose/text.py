@@ -21,8 +21,10 @@ _GO_SPACES = (
     "\u2028\u2029\u202f\u205f\u3000"
 )
 _SPACES_IN_LINE = "\t\v\f\r \x85\xa0"
-_KEY = re.compile(rf"[\w.\-\[\]{_SPACES_IN_LINE}]*+([=:\n]|\Z)")
-_EXPORT = re.compile(r"export[\t\n\f\r ]+")
+_IDLE = re.compile(rf"(?:[{_GO_SPACES}]|#[^\n]*+)*+")
+_KEY = re.compile(
+    rf"(?:export[\t\n\f\r ]++)?+(?P<name>[\w.\-\[\]{_SPACES_IN_LINE}]*+)(?P<sign>[=:\n]|\Z)"
+)
 _ESCAPE = r"(?s)\\(.)"
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "$": "$$"}
 _DEEPEST = 50
@@ -137,30 +139,20 @@ def _assignments(text: str) -> Iterator[tuple[str, str | None, int, bool]]:
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     position = counted = 0
     line = 1
-    while (position := _behind_space(text, position)) < len(text):
-        if text[position] == "#":
-            position = _line_end(text, position)
-            continue
+    while (idle := _IDLE.match(text, position)) and (position := idle.end()) < len(text):
         line, counted = line + text.count("\n", counted, position), position
-        name, separator, position = _name(text, position, line)
-        if separator in {"\n", ""}:
+        found = _KEY.match(text, position)
+        if not found:
+            raise ComposeError(Message("unexpected character in a variable name"), line)
+        name = found["name"].strip(_GO_SPACES)
+        if not name or not set(name).isdisjoint(_GO_SPACES):
+            raise ComposeError(Message("a variable name has a space"), line)
+        position = found.end()
+        if found["sign"] in {"\n", ""}:
             yield name, None, line, False
             continue
         value, is_expanded, position = _value(text, position, line)
         yield name, value, line, is_expanded
-
-
-def _name(text: str, position: int, line: int) -> tuple[str, str, int]:
-    """Return the name, what follows it, and where the text continues."""
-    if exported := _EXPORT.match(text, position):
-        position = exported.end()
-    found = _KEY.match(text, position)
-    if not found:
-        raise ComposeError(Message("unexpected character in a variable name"), line)
-    name = found[0].removesuffix(found[1]).strip(_GO_SPACES)
-    if not name or not set(name).isdisjoint(_GO_SPACES):
-        raise ComposeError(Message("a variable name has a space"), line)
-    return name, found[1], found.end()
 
 
 def _value(text: str, position: int, line: int) -> tuple[str, bool, int]:
@@ -181,12 +173,6 @@ def _quoted(text: str, opening: int, quote: str, line: int) -> tuple[str, bool, 
     if quote == "'":
         return raw.replace("\\'", "'"), False, end + 1
     return re.sub(_ESCAPE, lambda found: _ESCAPES.get(found[1], found[0]), raw), True, end + 1
-
-
-def _behind_space(text: str, position: int) -> int:
-    while position < len(text) and text[position] in _GO_SPACES:
-        position += 1
-    return position
 
 
 def _line_end(text: str, position: int) -> int:
