@@ -1,7 +1,5 @@
 """What to do by hand in the dashboard: an item at a time, or a checklist to close its doors."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from collections.abc import Mapping, Sequence
