@@ -30,11 +30,15 @@ if sys.platform == "win32":
             ("memory", ctypes.c_size_t * 4),
         )
 
-    def new_job(process: int, *, ends_with_us: bool) -> int | None:
-        """Put the process of that handle, and what it starts from now on, into a new job.
 
-        `ends_with_us`: end all when our process ends, even if it is killed. None if refused.
-        """
+def new_job(process: int, *, ends_with_us: bool) -> int | None:
+    """Put the process of that handle, and what it starts from now on, into a new job.
+
+    `ends_with_us`: end all when our process ends, even if it is killed. None if refused, and on
+    other systems.
+    """
+    made = None
+    if sys.platform == "win32":
         kernel = ctypes.WinDLL("kernel32")
         job = wintypes.HANDLE(kernel.CreateJobObjectW(None, None))
         limits = _ExtendedLimits(flags=_KILL_ON_JOB_CLOSE if ends_with_us else 0)
@@ -42,24 +46,17 @@ if sys.platform == "win32":
         is_made = kernel.SetInformationJobObject(
             job, _EXTENDED_LIMITS, ctypes.byref(limits), size
         ) and kernel.AssignProcessToJobObject(job, wintypes.HANDLE(process))
-        return job.value if is_made else None
+        made = job.value if is_made else None
+    return made
 
-    def end_job(job: int) -> None:
-        """End all processes of the job."""
+
+def end_job(job: int) -> None:
+    """End all processes of the job."""
+    if sys.platform == "win32":
         ctypes.WinDLL("kernel32").TerminateJobObject(wintypes.HANDLE(job), 1)
 
-    def close_job(job: int) -> None:
-        """Release the handle."""
+
+def close_job(job: int) -> None:
+    """Release the handle."""
+    if sys.platform == "win32":
         ctypes.WinDLL("kernel32").CloseHandle(wintypes.HANDLE(job))
-
-else:
-
-    def new_job(process: int, *, ends_with_us: bool) -> int | None:  # noqa: ARG001
-        """Return None: only Windows has them."""
-        return None
-
-    def end_job(job: int) -> None:
-        """Do nothing."""
-
-    def close_job(job: int) -> None:
-        """Do nothing."""

@@ -142,16 +142,12 @@ def user_language(wanted: str, environ: Mapping[str, str]) -> Language:
     return Language.named(language_name(wanted, environ, _system_locale))
 
 
-if sys.platform == "win32":
-
-    def _system_locale() -> str:
-        """Return the language of the Windows user interface."""
+def _system_locale() -> str:
+    """Return the language of the Windows user interface, "" on other systems."""
+    name = ""
+    if sys.platform == "win32":
         import ctypes
         import locale
 
-        return locale.windows_locale.get(ctypes.windll.kernel32.GetUserDefaultUILanguage(), "")
-
-else:
-
-    def _system_locale() -> str:
-        return ""
+        name = locale.windows_locale.get(ctypes.windll.kernel32.GetUserDefaultUILanguage(), "")
+    return name

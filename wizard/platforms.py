@@ -23,6 +23,8 @@ _CREATE_NO_WINDOW = 0x08000000
 _F_FULLFSYNC = 51
 # SE_OBJECT_TYPE, SECURITY_INFORMATION and SECURITY_DESCRIPTOR_CONTROL of Windows.
 _FILE, _DACL, _PROTECTED, _UNPROTECTED, _IS_PROTECTED = 1, 0x4, 0x80000000, 0x20000000, 0x1000
+# What the error of a file is that another descriptor has locked.
+_HELD = PermissionError if sys.platform == "win32" else BlockingIOError
 _HAS_NO_ACL = (1, 50)  # ERROR_INVALID_FUNCTION, ERROR_NOT_SUPPORTED
 _NEEDS_NO_QUOTES_ON_WINDOWS = r"[\w:./\\-]+"
 
@@ -148,34 +150,45 @@ def give_back_memory() -> None:
             trim(0)
 
 
-if sys.platform == "win32":
+def lock(handle: int) -> bool:
+    """Lock the file for this descriptor; return False where another one has it locked."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
 
-    def lock(handle: int) -> bool:
-        """Lock the file for this descriptor; return False where another one has it locked."""
-        import msvcrt
-
-        try:
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except PermissionError:
-            return False
-        return True
+        else:
+            import fcntl
 
-    def unlock(handle: int) -> None:
-        """Release the lock."""
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except _HELD:
+        return False
+    return True
+
+
+def unlock(handle: int) -> None:
+    """Release the lock."""
+    if sys.platform == "win32":
         import msvcrt
 
         msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
+    else:
+        import fcntl
 
-    def copy_acl(source: Path, target: Path) -> None:
-        """Give the target the source's access control list, if there is a source.
+        fcntl.flock(handle, fcntl.LOCK_UN)
 
-        Raises:
-            OSError: it cannot be read or set. A file system without lists has none to copy.
-        """
+
+def copy_acl(source: Path, target: Path) -> None:
+    """On Windows, give the target the source's access control list, if there is a source.
+
+    `wizard.librechat.access` copies modes, and the lists of Linux.
+
+    Raises:
+        OSError: it cannot be read or set. A file system without lists has none to copy.
+    """
+    if sys.platform == "win32" and source.is_file():
         import ctypes
 
-        if not source.is_file():
-            return
         security = ctypes.WinDLL("advapi32")
         acl, descriptor = ctypes.c_void_p(), ctypes.c_void_p()
         control, _revision = ctypes.c_ushort(), ctypes.c_ulong()
@@ -192,19 +205,22 @@ if sys.platform == "win32":
         finally:
             ctypes.WinDLL("kernel32").LocalFree(descriptor)
 
-    def _check(status: int) -> None:
+
+def _check(status: int) -> None:
+    """Raise the OSError of that status of Windows."""
+    if sys.platform == "win32" and status and status not in _HAS_NO_ACL:
         import ctypes
 
-        if status and status not in _HAS_NO_ACL:
-            raise ctypes.WinError(status)
+        raise ctypes.WinError(status)
 
-    def is_console(stream: TextIO) -> bool:
-        """Return whether the stream is a console.
 
-        `isatty` is true for `NUL` too (https://bugs.python.org/issue28654), which has no mode.
-        """
-        if not stream.isatty():
-            return False
+def is_console(stream: TextIO) -> bool:
+    """Return whether the stream is a console.
+
+    On Windows `isatty` is true for `NUL` too (https://bugs.python.org/issue28654), which has no
+    mode.
+    """
+    if sys.platform == "win32" and stream.isatty():
         import ctypes
         import msvcrt
         from ctypes import wintypes
@@ -212,31 +228,7 @@ if sys.platform == "win32":
         handle = wintypes.HANDLE(msvcrt.get_osfhandle(stream.fileno()))
         mode = wintypes.DWORD()
         return bool(ctypes.windll.kernel32.GetConsoleMode(handle, ctypes.byref(mode)))
-
-else:
-
-    def copy_acl(source: Path, target: Path) -> None:
-        """Do nothing: `wizard.librechat.access` copies modes, and the lists of Linux."""
-
-    def lock(handle: int) -> bool:
-        """Lock the file for this descriptor; return False where another one has it locked."""
-        import fcntl
-
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def unlock(handle: int) -> None:
-        """Release the lock."""
-        import fcntl
-
-        fcntl.flock(handle, fcntl.LOCK_UN)
-
-    def is_console(stream: TextIO) -> bool:
-        """Return whether the stream is a console."""
-        return stream.isatty()
+    return stream.isatty()
 
 
 def can_draw_questions(stdout: TextIO, platform: str = sys.platform) -> bool:

@@ -24,25 +24,15 @@ def end(pid: int, started: str) -> None:
     """
     if start_time(pid) != started:
         return
-    for act in (_ask, _kill):
-        act(pid)
+    ask = os.kill if sys.platform == "win32" else send
+    for act, number in ((ask, signal.SIGTERM), (send, KILL)):
+        with contextlib.suppress(OSError):
+            act(pid, number)
         deadline = time.monotonic() + GRACE_SECONDS
         while time.monotonic() < deadline:
             if start_time(pid) != started and not _leads_group(pid):
                 return
             time.sleep(0.05)
-
-
-def _ask(pid: int) -> None:
-    if sys.platform == "win32":
-        with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGTERM)
-    else:
-        send(pid, signal.SIGTERM)
-
-
-def _kill(pid: int) -> None:
-    send(pid, KILL)
 
 
 def end_child(process: subprocess.Popen[Any]) -> None:
