@@ -43,7 +43,9 @@ class ScriptedPrompter(Prompter):
         self.goes_back = True
         return self
 
-    def text(self, question: str, *, parse: Parse[T], default: str = "") -> T:
+    def text(
+        self, question: str, *, parse: Parse[T], default: str = "", is_hidden: bool = False
+    ) -> T:
         self.defaults[question] = default
         while True:
             answer = self._answer(question)
@@ -52,9 +54,6 @@ class ScriptedPrompter(Prompter):
             except InvalidValue as invalid:
                 self.refusals.append(invalid.reason)
                 self.shown.append(invalid.reason)
-
-    def secret(self, question: str, *, parse: Parse[T]) -> T:
-        return self.text(question, parse=parse)
 
     def confirm(
         self, question: str, *, default: bool = True, more: Callable[[], None] | None = None

@@ -33,7 +33,7 @@ KEYWORDS = {
     "outcome": (2,),
     "step": (3,),
     # of the prompter
-    **dict.fromkeys(("text", "secret", "confirm", "select"), (1,)),
+    **dict.fromkeys(("text", "confirm", "select"), (1,)),
     # of the templates
     "_": (1,),
 }

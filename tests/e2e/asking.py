@@ -27,7 +27,7 @@ def ask(kind: str, prompter: Prompter) -> object:
         case "text":
             return prompter.text("How many?", parse=number, default="7")
         case "secret":
-            return prompter.secret("Hidden?", parse=number)
+            return prompter.text("Hidden?", parse=number, is_hidden=True)
         case _:
             return prompter.confirm("Sure?")
 

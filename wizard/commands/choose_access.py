@@ -124,10 +124,10 @@ def ask_credential(kind: str, prompter: Prompter, ports: Ports) -> Credential:
         ports.console.hint(
             "{page} → Create & Authorize Test Application → Copy Token.", page=API_EXPLORER
         )
-        token = prompter.secret("Management API token (hidden)", parse=parse_token)
+        token = prompter.text("Management API token (hidden)", parse=parse_token, is_hidden=True)
         return Credential(TOKEN, token)
     client_id = prompter.text("Its Client ID", parse=parse_client_id)
-    secret = prompter.secret("Its Client Secret (hidden)", parse=parse_client_secret)
+    secret = prompter.text("Its Client Secret (hidden)", parse=parse_client_secret, is_hidden=True)
     return Credential(MACHINE, "", client_id, secret)
 
 

@@ -154,7 +154,7 @@ def _ask_first(offer: Offer, ports: Ports) -> str:
     if not offer.credential_question:
         return ""
     ports.console.hint(offer.credential_hint)
-    return ports.prompter.secret(offer.credential_question, parse=str.strip)
+    return ports.prompter.text(offer.credential_question, parse=str.strip, is_hidden=True)
 
 
 def _offer_to_save(token: str, offer: Offer, tunnel: str, ports: Ports) -> None:

@@ -181,13 +181,14 @@ def ask(question: Question, known: Known, offered: Known, ports: Ports) -> Known
         return kept if question.is_hidden and kept and not text else question.value(text, known)
 
     ports.console.hint(question.hint)
+    default = _text(kept) or question.suggestion
     if question.is_hidden:
+        default = ""
         if kept:
             ports.console.hint("Press Enter to keep the current one.")
-        answer = ports.prompter.secret(question.label, parse=parse)
-    else:
-        default = _text(kept) or question.suggestion
-        answer = ports.prompter.text(question.label, default=default, parse=parse)
+    answer = ports.prompter.text(
+        question.label, parse=parse, default=default, is_hidden=question.is_hidden
+    )
     return known.having(question.name, answer)
 
 

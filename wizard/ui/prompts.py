@@ -68,19 +68,15 @@ class Prompter:
         """Return a prompter whose questions raise `Back`."""
         return type(self)(self._explain, self._tell, self._language, goes_back=True)
 
-    def text(self, question: str, *, parse: Parse[T], default: str = "") -> T:
-        """Ask for a line of text."""
+    def text(
+        self, question: str, *, parse: Parse[T], default: str = "", is_hidden: bool = False
+    ) -> T:
+        """Ask for a line of text; a hidden one is not echoed."""
         shown = self._language.say(question)
         if default:
             shown = f"{shown} [{default}]"
         return self._parsed(
-            lambda: self._line(shown) or default, lambda answer: parse(pasted(answer))
-        )
-
-    def secret(self, question: str, *, parse: Parse[T]) -> T:
-        """Ask for a line that is not echoed."""
-        return self._parsed(
-            lambda: self._line(self._language.say(question), is_hidden=True),
+            lambda: self._line(shown, is_hidden=is_hidden) or default,
             lambda answer: parse(pasted(answer)),
         )
 
