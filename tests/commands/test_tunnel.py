@@ -337,6 +337,12 @@ def test_reports_only_a_requested_url_as_lost(
         chat.tunnel(tunnel="ngrok", yes=True)
     assert asked == ["", "https://mine.ngrok-free.dev", ""]
 
+    chat = Folder(folder, "")
+    with pytest.raises(Failure):
+        chat.tunnel(tunnel="ngrok", yes=True)
+    assert asked == ["", "https://mine.ngrok-free.dev", "", ""]
+    assert "is no longer available" not in chat.world.said
+
 
 MENU = "Which HTTPS URL should LibreChat have?"
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
-from wizard.commands.background.records import Background, BackgroundTunnel
+from wizard.commands.background.records import Background
 from wizard.commands.live_view import LiveView, OpenTunnel
 from wizard.commands.tunnel_menu import (
     NO_TUNNEL,
@@ -92,18 +92,31 @@ def _own_url(options: TunnelOptions, ports: Ports) -> str:
 
 
 def _open(chosen: type[Provider], options: TunnelOptions, ports: Ports) -> OpenTunnel:
-    """Open the URL of the last run, or another one if it is lost."""
+    """Open the URL of the last run, or another one if it is lost.
+
+    A failure names the background tunnel of ours that has the URL.
+    """
     try:
         return _open_once(chosen, options, ports)
     except Failure as failure:
-        is_lost = failure.finding.rule == chosen.lost_url
-        is_ours = _holder(options.known_url, ports) is not None
-        if not is_lost or is_ours or _requested_url(chosen, options) != options.known_url:
+        rule, requested = failure.finding.rule, _requested_url(chosen, options)
+        known = Background(ports.state_dir).all()
+        holder = next((one for one in known if one.runs and one.url == requested), None)
+        if holder is not None and rule == chosen.url_in_use:
+            raise rule.failure(
+                failure.finding.detail,
+                fix=Message(
+                    "Stop the tunnel of {env_file}: librechat-auth0 tunnel stop --all",
+                    env_file=holder.env_file,
+                ),
+            ) from failure
+        is_lost = rule == chosen.lost_url and requested == options.known_url != ""
+        if holder is not None or not is_lost:
             raise
         ports.console.warn(
             "{url} is no longer available ({reason}).",
             url=options.known_url,
-            reason=Message.of(failure.finding.rule.title),
+            reason=Message.of(rule.title),
         )
         return _open_once(chosen, options._replace(known_url=""), ports)
 
@@ -129,7 +142,7 @@ def _open_once(chosen: type[Provider], options: TunnelOptions, ports: Ports) -> 
     with ExitStack() as on_error:
         on_error.callback(tunnel.close)
         with ports.console.working("Opening {tunnel}", tunnel=chosen.name):
-            url = _open_or_name_holder(tunnel, chosen, request, ports)
+            url = tunnel.open()
         opened_urls(options, ports).remember(url, chosen.name)
         ports.console.done("{url} leads to port {port}", url=url, port=options.port)
         ports.console.finding(*tunnel.findings)
@@ -183,31 +196,6 @@ def _show_forwarding(url: str, ports: Ports) -> None:
         "This is an SSH session. Run this on your own computer, and keep it running:",
         [command_line(command)],
     )
-
-
-def _open_or_name_holder(
-    tunnel: Tunnel, chosen: type[Provider], request: TunnelRequest, ports: Ports
-) -> str:
-    """Open the tunnel; if a background tunnel of ours has its URL, the failure names it."""
-    try:
-        return tunnel.open()
-    except Failure as failure:
-        holder = _holder(request.requested_url, ports)
-        if holder is None or failure.finding.rule != chosen.url_in_use:
-            raise
-        raise failure.finding.rule.failure(
-            failure.finding.detail,
-            fix=Message(
-                "Stop the tunnel of {env_file}: librechat-auth0 tunnel stop --all",
-                env_file=holder.env_file,
-            ),
-        ) from failure
-
-
-def _holder(url: str, ports: Ports) -> BackgroundTunnel | None:
-    """Return the background tunnel of ours that has the URL."""
-    known = Background(ports.state_dir).all()
-    return next((one for one in known if one.runs and one.url == url), None)
 
 
 def _tunnel(
