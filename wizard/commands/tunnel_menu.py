@@ -1,7 +1,5 @@
 """The tunnels that a user can choose, and those that opened the URLs of an `.env`."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
@@ -88,7 +86,7 @@ def choose_tunnel(options: TunnelOptions, ports: Ports, failed: Collection[str] 
     )
 
 
-def opened_urls(options: TunnelOptions, ports: Ports) -> OpenedUrls:
+def opened_urls(options: TunnelOptions, ports: Ports) -> "OpenedUrls":
     """Return the URLs that tunnels opened for the `.env`."""
     return OpenedUrls(ports.state_dir, options.env_file)
 
