@@ -7,12 +7,12 @@ from contextlib import suppress
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from wizard.doctor.check import SET_VALUE, Edits, Violation, is_missing, on, to
+from wizard.doctor.check import SET_VALUE, Edits, Violation, is_missing, on, refusal, to
 from wizard.doctor.subject import Subject
 from wizard.language import Message, joined
 from wizard.librechat.variables import VARIABLES
 from wizard.rules import rule
-from wizard.settings import InvalidValue, is_loopback, is_placeholder, parse_public_url, port_in
+from wizard.settings import is_loopback, is_placeholder, parse_public_url, port_in
 
 ONLY_THIS_MACHINE = rule("LA129")
 
@@ -148,12 +148,11 @@ def _public_of_both(subject: Subject, _: str) -> Edits:
 
 def _with_scheme(subject: Subject, name: str) -> Edits:
     value = subject.bare(name)
-    try:
-        fixed = parse_public_url(value)
-    except InvalidValue:
+    if "://" in value or refusal(parse_public_url, value):
         return {}
     # http:// may be intended on this machine.
-    return {} if "://" in value or is_loopback(fixed) else {name: fixed}
+    fixed = parse_public_url(value)
+    return {} if is_loopback(fixed) else {name: fixed}
 
 
 def _without_slash(subject: Subject, name: str) -> Edits:
@@ -166,10 +165,7 @@ def _origin_alone(subject: Subject, name: str) -> Edits:
 
 
 def _is_good(value: str) -> bool:
-    try:
-        return parse_public_url(value) == value
-    except InvalidValue:
-        return False
+    return not refusal(parse_public_url, value) and parse_public_url(value) == value
 
 
 def _host(value: str) -> str | None:

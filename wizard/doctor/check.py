@@ -104,8 +104,8 @@ def on(
             elif wrong:
                 edits = repair(subject, name) if repair and fix else {}
                 value = subject.without_secrets(edits.get(name, ""))
-                detail = wrong if isinstance(wrong, str) else ""
-                yield Violation(detail, fix=fix, variable=name, value=value)
+                detail = "{found}" if isinstance(wrong, str) else ""
+                yield Violation(detail, fix=fix, variable=name, value=value, found=wrong)
 
     return check(identifier, find)._replace(repair=repair)
 

@@ -108,8 +108,12 @@ def repairs(
     wanted: dict[str, str] = {}
     fixed = subject
     for _ in range(REPAIR_ROUNDS):
-        edits = _possible(fixed.file, _edits(fixed, chosen))
-        if not edits:
+        edits: dict[str, str] = {}
+        for check in chosen:
+            for finding in _findings(check, fixed):  # of two for one variable, the first wins
+                found = _edits_of(check, finding, fixed)
+                edits |= {name: each for name, each in found.items() if name not in edits}
+        if not (edits := _possible(fixed.file, edits)):
             break
         wanted |= edits
         fixed = subject._replace(file=subject.file.edited(wanted, removing_lines=True)[0])
@@ -138,16 +142,6 @@ def _findings(check: Check, subject: Subject) -> Iterator[Finding]:
         yield shown
     if len(found) > MOST_OF_ONE_RULE:
         yield check.rule.finding("There are more than {count} of these.", count=MOST_OF_ONE_RULE)
-
-
-def _edits(subject: Subject, checks: Sequence[Check]) -> dict[str, str]:
-    """The repairs of one round; of two for the same variable, the first wins."""
-    edits: dict[str, str] = {}
-    for check in checks:
-        for finding in _findings(check, subject):
-            for name, value in _edits_of(check, finding, subject).items():
-                edits.setdefault(name, value)
-    return edits
 
 
 def _edits_of(check: Check, finding: Finding, subject: Subject) -> dict[str, str]:
