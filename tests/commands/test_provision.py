@@ -23,6 +23,7 @@ from wizard.clock import Clock
 from wizard.commands.init import run_init
 from wizard.commands.init_progress import InitResult
 from wizard.commands.options import InitOptions
+from wizard.commands.prove import check_values
 from wizard.commands.provision import ProvisionOptions, ProvisionResult, run_provision
 from wizard.commands.provisioning import Provisioning, swap_urls
 from wizard.demo.user import sign_in_like_a_user
@@ -955,6 +956,31 @@ def test_an_interrupted_init_reports_that_auth0_is_set_up(
             ("Make these changes in Auth0 and the .env?", True),
         )
 
+    assert "Auth0 was set up. The .env was not written." in stopped.value.finding.detail
+
+
+def test_an_interrupted_repair_reports_that_auth0_is_set_up(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    application = Application(name="Without a callback URL")
+    run.managed.tenant.add(application, Api(identifier=AUDIENCE, allow_offline_access=True))
+    checks = [check_values, stop]
+    monkeypatch.setattr(
+        "wizard.commands.init_auth0.check_values", lambda *given: checks.pop(0)(*given)
+    )
+    with pytest.raises(Failure) as stopped:
+        init(
+            run,
+            ("LibreChat folder", None),
+            ("What now?", "fix"),
+            ("Make these changes in Auth0 and the .env?", True),
+            domain=run.managed.domain,
+            client_id=application.client_id,
+            client_secret=application.client_secret,
+            audience=AUDIENCE,
+        )
+
+    assert application.callbacks == [CALLBACK]
     assert "Auth0 was set up. The .env was not written." in stopped.value.finding.detail
 
 
