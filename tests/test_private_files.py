@@ -152,3 +152,8 @@ def test_a_signal_that_is_ignored_stays_ignored(
         signal.raise_signal(signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_names_of_state_files_stay_the_same() -> None:
+    """So that an update finds the backups and the proofs of earlier runs."""
+    assert private_files.file_name(Path("/home/me/LibreChat/.env")) == "265a76e10514e4d0"

@@ -129,15 +129,6 @@ def test_the_types_of_fields_are_not_compiled() -> None:
     assert not texts
 
 
-def test_the_names_of_state_files_need_no_openssl() -> None:
-    code = "from wizard.private_files import file_name; file_name('x'); print(*sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", f"import sys; {code}"], capture_output=True, text=True, check=True
-    )
-
-    assert "hashlib" not in done.stdout.split()
-
-
 @pytest.mark.parametrize("args", [("explain", "LA101"), ("tunnel", "status")])
 def test_a_small_command_imports_nothing_costly(tmp_path: Path, args: tuple[str, ...]) -> None:
     folder = checkout(tmp_path / "LibreChat")

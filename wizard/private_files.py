@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
-from zlib import adler32, crc32
 
 from wizard.interrupts import signals_held
 from wizard.platforms import copy_acl, replace, sync
@@ -154,9 +153,10 @@ def _about(path: Path) -> Iterator[None]:
 
 
 def file_name(what: Path | str | bytes) -> str:
-    """Return a short file name for the state about one thing, without loading OpenSSL's hashes.
+    """Return a short file name for the state about one thing: part of its SHA-256.
 
-    Not for secrets: the checksums reveal something of a short text.
+    A checksum would do for different things, but a folder's name can be made to collide in it.
     """
-    name = os.fsencode(what)
-    return f"{crc32(name):08x}{adler32(name):08x}"
+    from hashlib import sha256
+
+    return sha256(os.fsencode(what)).hexdigest()[:16]

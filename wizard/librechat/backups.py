@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from wizard.private_files import private_folder, sync_folder, write_whole
+from wizard.private_files import file_name, private_folder, sync_folder, write_whole
 from wizard.reading import files_in
 
 BACKUPS_KEPT = 10
@@ -111,6 +111,4 @@ def _order(found: tuple[Path, re.Match[str]]) -> tuple[int, str]:
 
 def _digest(content: bytes) -> str:
     """Return a short hash that identifies the content and reveals nothing of it."""
-    from hashlib import sha256
-
-    return sha256(content).hexdigest()[:16]
+    return file_name(content)
