@@ -282,7 +282,7 @@ def _compose(service: Service, deployment: Deployment, why: Message) -> Runner:
 
 
 def _version_of(image: str, label: str = "") -> tuple[str, str]:
-    """The version that an image has, by its label or its name, and which of them says so."""
+    """The version that an image has, by its label or its name, and where it was found."""
     tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
     if parse_version(label):
         return label.removeprefix("v"), Message("label of the image")
