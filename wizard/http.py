@@ -140,7 +140,7 @@ class HttpClient(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Https:
     """`HttpClient` on urllib3.
 

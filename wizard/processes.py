@@ -5,7 +5,6 @@ its own `docker` or `node_modules`.
 """
 
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -32,7 +31,7 @@ TIMED_OUT = 124
 _STARTABLE = (".com", ".exe", ".bat", ".cmd")
 # Windows starts these with cmd, which parses arguments its own way, whatever their quotes.
 _BATCH_FILES = (".bat", ".cmd")
-_READ_BY_CMD = re.compile(r'["%&|<>^!\r\n]')
+_READ_BY_CMD = frozenset('"%&|<>^!\r\n')
 
 # Prefixes of variables that hold secrets of ours or of LibreChat's.
 _SECRET_PREFIXES = ("AUTH0_", "OPENID_", "CREDS_", "JWT_", "MEILI_")
@@ -275,7 +274,7 @@ def resolved(
         program = found
     command = [str(program), *args[1:]]
     is_batch_file = platform == "win32" and program.suffix.lower() in _BATCH_FILES
-    if is_batch_file and any(map(_READ_BY_CMD.search, command)):
+    if is_batch_file and not _READ_BY_CMD.isdisjoint("".join(command)):
         raise OSError(f"{program} cannot be given these arguments")
     return command
 

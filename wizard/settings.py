@@ -6,7 +6,6 @@ raises `InvalidValue` with a reason for the user.
 
 import ipaddress
 import re
-import unicodedata
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
@@ -464,12 +463,14 @@ def _look_alike(host: str) -> str:
     """Return the first non-Latin letter in a label that also has Latin ones, or ""."""
     if host.isascii():
         return ""
+    from unicodedata import name
+
     strangers = (
         character
         for label in host.split(".")
         if re.search("[a-z]", label)
         for character in label
-        if not character.isascii() and not unicodedata.name(character, "").startswith("LATIN")
+        if not character.isascii() and not name(character, "").startswith("LATIN")
     )
     return next(strangers, "")
 

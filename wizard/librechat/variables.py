@@ -99,7 +99,6 @@ _PUBLIC_VALUES = {
     "MEILI_MASTER_KEY": "DrhYf7zENyR6AlUCKmnz0eYASOQdl6zxH7s7MKFSfFCt",
 }
 PAGE = "docs/variables.md"
-_ROW = r"^\| `(?P<name>\w+)` \|(?P<cells>.*)$"
 _FORMATS = {str(each.value): each for each in Format}
 
 
@@ -107,8 +106,8 @@ def _rows(heading: str) -> Iterator[list[str]]:
     """Return the cells of the table under that heading."""
     _, _, section = resource(PAGE).partition(f"\n## {heading}\n")
     for line in section.partition("\n## ")[0].splitlines():
-        if found := re.match(_ROW, line):
-            yield [found["name"], *(cell.strip(" `") for cell in found["cells"].split(" |"))]
+        if line.startswith("| `"):
+            yield [cell.strip(" `") for cell in line.removeprefix("| ").split(" |")]
 
 
 def _variable(section: Section, cells: Sequence[str]) -> Variable:
