@@ -26,20 +26,19 @@ SPANS_LINES = rule("LA016")
 _S = f"[{SPACES}]"
 _END = r"\n\r\u2028\u2029"
 _QUOTES = frozenset("'\"`")
-_BLANK = re.compile(f"{_S}*+")
 _NAME = re.compile(rf"(?:export{_S}++)?(?P<name>[A-Za-z0-9_.-]++)(?:{_S}*+=|:(?:\r\n|{_S}))")
 _UNQUOTED = re.compile(r"[^#\r\n]*+")
 _OPENING_QUOTE = rf"(?:\A|(?<=[{_END}]))['\"`]"
 _CLOSING_QUOTE = rf"['\"`](?=[{_END}]|\Z)"
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _LINE_END = re.compile(rf"\r\n|[{_END}]")
-# Sets, because Python 3.11.2 (Debian 12) ignores a lookahead in a possessive group:
+_INLINE_SPACES = "".join(each for each in SPACES if each not in "\n\r\u2028\u2029")
+_NO_LINE_BREAKS = "".join(each for each in SPACES if each not in "\r\n")
+# A set, because Python 3.11.2 (Debian 12) ignores a lookahead in a possessive group:
 # https://github.com/python/cpython/issues/101955
-_INLINE_SPACE = "[" + "".join(each for each in SPACES if each not in "\n\r\u2028\u2029") + "]"
-_NO_LINE_BREAK = "[" + "".join(each for each in SPACES if each not in "\r\n") + "]"
+_INLINE_SPACE = f"[{_INLINE_SPACES}]"
 _ONLY_COMMENT_FOLLOWS = rf"{_INLINE_SPACE}*+(?=#|[{_END}]|\Z)"
-_SPACES_BEHIND = re.compile(rf"{_NO_LINE_BREAK}*+(?=[#\r\n]|\Z)")
-_INLINE_COMMENT = re.compile(rf"(?P<space>{_INLINE_SPACE}*+)#[^\r\n]*")
+_COMMENT = re.compile(r"#[^\r\n]*")
 _IDLE_LINE = (
     r"(?<![^\r\n])(?P<lead>(?:\A\ufeff)?[ \t]*)(?P<hash>\#[# \t]*)?"
     r"(?P<assignment>(?P<export>export[ \t]+)?(?P<name>[A-Za-z0-9_.-]++)[ \t]*+"
@@ -251,7 +250,7 @@ def _scan(text: str) -> Iterator[Assignment]:
     """Yield the assignments by dotenv's grammar, in linear time."""
     position = 0
     while position < len(text):
-        position = _end_of(_BLANK, text, position)
+        position = _behind(SPACES, text, position)
         if found := _NAME.match(text, position):
             start, position = _value_span(text, found.end())
             yield _assignment(text, found, start, position)
@@ -260,12 +259,13 @@ def _scan(text: str) -> Iterator[Assignment]:
 
 
 def _value_span(text: str, behind_separator: int) -> tuple[int, int]:
-    start = _end_of(_BLANK, text, behind_separator)
+    start = _behind(SPACES, text, behind_separator)
     if text[start : start + 1] in _QUOTES:
         closing = _closing_quote(text, start)
         if closing is not None:
             return start, closing + 1
-    return behind_separator, _end_of(_UNQUOTED, text, behind_separator)
+    unquoted = _UNQUOTED.match(text, behind_separator)
+    return behind_separator, unquoted.end() if unquoted else behind_separator
 
 
 def _closing_quote(text: str, opening: int) -> int | None:
@@ -284,14 +284,17 @@ def _closing_quote(text: str, opening: int) -> int | None:
 def _assignment(text: str, found: re.Match[str], start: int, end: int) -> Assignment:
     written = text[start:end]
     raw = written.strip(SPACES)
-    behind_space = _end_of(_SPACES_BEHIND, text, end)
+    behind_space = _behind(_NO_LINE_BREAKS, text, end)
+    if text[behind_space : behind_space + 1] not in {"", "#", "\r", "\n"}:
+        behind_space = end
     if raw:
         end = start + len(written.rstrip(SPACES))
     else:
         end = found.start() + len(found[0].rstrip(SPACES))
-    comment = _INLINE_COMMENT.match(text, end)
-    glued = comment is not None and _is_glued(raw, comment["space"])
-    if comment and glued and raw and raw[0] not in _QUOTES and not comment["space"]:
+    comment = _comment(text, end)
+    space = text[end : comment.start()] if comment else ""
+    glued = comment is not None and _is_glued(raw, space)
+    if comment and glued and raw and raw[0] not in _QUOTES and not space:
         end = comment.end()
     else:
         end += len(text[end:behind_space].rstrip(" \t\r\n"))
@@ -335,10 +338,16 @@ def _as_utf8(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _end_of(pattern: re.Pattern[str], text: str, position: int) -> int:
-    """Return where the pattern's match at the position ends."""
-    found = pattern.match(text, position)
-    return found.end() if found else position
+def _comment(text: str, position: int) -> re.Match[str] | None:
+    """Return the comment that follows in the line, if only spaces come before it."""
+    return _COMMENT.match(text, _behind(_INLINE_SPACES, text, position))
+
+
+def _behind(spaces: str, text: str, position: int) -> int:
+    """Return where the spaces at the position end."""
+    while position < len(text) and text[position] in spaces:
+        position += 1
+    return position
 
 
 def _plan(file: EnvFile, edits: Mapping[str, str | Suggestion]) -> list[_Splice]:
@@ -368,16 +377,16 @@ def _is_well_set(old: Assignment, value: str) -> bool:
 def _changed(file: EnvFile, old: Assignment, value: str) -> _Splice:
     after = _line(old.name, value, file.text, old.end, style=old.raw[:1])
     text, end = after, old.end
-    comment = _INLINE_COMMENT.match(file.text, end)
-    if comment and not comment["space"].endswith(" "):
-        text, end = f"{after} ", comment.end("space")
+    comment = _comment(file.text, end)
+    if comment and not file.text[end : comment.start()].endswith(" "):
+        text, end = f"{after} ", comment.start()
     return _Splice(old.name, How.CHANGED, old.start, end, text)
 
 
 def _uncommented(file: EnvFile, idle: re.Match[str], name: str, value: str) -> _Splice:
     written = idle["assignment"]
     old = next(_scan(written), None)
-    found = _INLINE_COMMENT.match(written, old.end) if old else None
+    found = _comment(written, old.end) if old else None
     comment = f" {found[0].strip(SPACES)}" if found else ""
     behind = idle.start("assignment") + old.end if old and found else idle.end()
     after = _line(name, value, file.text, behind)
