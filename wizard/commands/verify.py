@@ -56,14 +56,15 @@ class VerifyOptions:
 class VerifyResult(Result):
     """The result: of a sign-in of its own, or the `evidence` of one to LibreChat.
 
-    `visitors` is None where the sign-in is not proved, or nobody else reaches LibreChat.
+    `who_may_sign_in` is None where the sign-in is not proved, or nobody else reaches LibreChat.
     """
 
-    settings: Settings
+    public_url: str
+    callback_url: str
     checks: Sequence[CheckResult] = ()
     sign_in: Judgement | None = None
     evidence: Evidence | None = None
-    visitors: Visitors | None = None
+    who_may_sign_in: Visitors | None = None
 
     @property
     def is_proved(self) -> bool:
@@ -74,14 +75,10 @@ class VerifyResult(Result):
     def as_json(self) -> dict[str, object]:
         """Return the result as `--json` prints it; claims, no tokens."""
         return {
-            "public_url": self.settings.public_url,
-            "callback_url": self.settings.callback_url,
-            "checks": [check.as_json() for check in self.checks],
+            **Result.as_json(self),
             "proved": self.is_proved,
             "through_librechat": self.evidence is not None,
             "evidence": self.evidence.as_json() if self.evidence else [],
-            "sign_in": self.sign_in.as_json() if self.sign_in else None,
-            "who_may_sign_in": self.visitors.as_json() if self.visitors else None,
         }
 
 
@@ -96,14 +93,13 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
         raise Failure(_why_not(subject, errors, ports))
     if errors:
         ports.console.finding(*errors)
-        return VerifyResult(settings, findings=errors)
-    port = librechat_port(options.port, subject.values)
-    url = settings.public_url
+        return VerifyResult(settings.public_url, settings.callback_url, findings=errors)
+    port, url = librechat_port(options.port, subject.values), settings.public_url
     name = options.tunnel or OpenedUrls(ports.state_dir, store.path).tunnel_for(url) or NO_TUNNEL
     tunnel = TunnelOptions(port, store.path, tunnel=name, known_url=url)
     gone = None if is_loopback(url) else why_public_url_is_gone(ports.http, url)
     report = check_values(settings, ports, gone)
-    result = VerifyResult(settings, report.results, findings=report.findings)
+    result = VerifyResult(url, settings.callback_url, report.results, findings=report.findings)
     if not report.ok:
         causes = without_consequences((*filter(None, [gone]), *report.findings))
         return replace(result, findings=causes)
@@ -115,13 +111,13 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
     except Failure as failure:
         if failure.finding.rule is not LIBRECHAT_HOLDS_PORT:
             raise
-        return _through_librechat(options, result, subject, ports, tunnel)
+        return _through_librechat(options, settings, result, subject, ports, tunnel)
     if ask_for_roles(judgement, store, ports, version=subject.version):
         subject = read_subject(store, ports)
     remember(ports, subject, How.VERIFY, is_proved=judgement.is_proved)
     visitors = show_who_may_sign_in(subject, settings, ports) if judgement.is_proved else None
     findings = (*report.findings, *judgement.findings)
-    return replace(result, findings=findings, sign_in=judgement, visitors=visitors)
+    return replace(result, findings=findings, sign_in=judgement, who_may_sign_in=visitors)
 
 
 def _why_not(subject: Subject, errors: Sequence[Finding], ports: Ports) -> Finding:
@@ -162,6 +158,7 @@ def _admission(subject: Subject) -> Admit:
 
 def _through_librechat(
     options: VerifyOptions,
+    settings: Settings,
     result: VerifyResult,
     subject: Subject,
     ports: Ports,
@@ -175,20 +172,20 @@ def _through_librechat(
         port=tunnel.port,
     )
     with ExitStack() as stack:
-        if not _answers(result.settings.public_url, ports):
+        if not _answers(settings.public_url, ports):
             _reopen(stack, tunnel, ports)
         evidence = prove_through_librechat(subject, ports, tunnel.port, options.seconds)
     findings = without_consequences((*result.findings, *evidence.findings))
     result = replace(result, findings=findings, evidence=evidence)
     if exit_code_of(findings) is not ExitCode.OK:
         return result
-    result = replace(result, visitors=show_who_may_sign_in(subject, result.settings, ports))
-    if result.visitors and not subject.bare("OPENID_REQUIRED_ROLE"):
+    visitors = show_who_may_sign_in(subject, settings, ports)
+    if visitors and not subject.bare("OPENID_REQUIRED_ROLE"):
         ports.console.hint(
             "Only an ID token shows roles from Auth0. To have LibreChat require one, stop it and"
             " run librechat-auth0 verify again."
         )
-    return result
+    return replace(result, who_may_sign_in=visitors)
 
 
 def _answers(url: str, ports: Ports) -> bool:
