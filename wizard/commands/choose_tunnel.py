@@ -15,21 +15,14 @@ from wizard.commands.tunnel_menu import (
     opened_urls,
 )
 from wizard.commands.values import MISSING_OPTION, did_you_mean, option
+from wizard.defaults import TUNNELS
 from wizard.findings import Failure
 from wizard.language import Message
 from wizard.platforms import command_line
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.surroundings import is_over_ssh
-from wizard.tunnels import (
-    PROVIDER_MODULES,
-    Offer,
-    Provider,
-    Tunnel,
-    TunnelRequest,
-    is_own,
-    provider,
-)
+from wizard.tunnels import Offer, Provider, Tunnel, TunnelRequest, is_own, provider
 
 NO_SUCH_TUNNEL = rule("LA006")
 DECLINED = rule("LA378")
@@ -71,7 +64,7 @@ def _as_it_is(url: str, ports: Ports) -> OpenTunnel:
 
 def named_tunnel(name: str, *, tunnels_only: bool = False) -> str:
     """Return a name that is empty, a provider's or, unless `tunnels_only`, `none`; raise LA006."""
-    names = (*PROVIDER_MODULES, *(() if tunnels_only else (NO_TUNNEL,)))
+    names = (*TUNNELS, *(() if tunnels_only else (NO_TUNNEL,)))
     if name and name not in names:
         choices = Message("Choose one of: {names}.", names=", ".join(names))
         raise NO_SUCH_TUNNEL.failure(f"--tunnel {name}", fix=did_you_mean(name, names, choices))

@@ -177,7 +177,8 @@ def keep_open(opened: OpenTunnel, ports: Ports, sign_in: Callable[[], None] | No
     if ports.prompter is not None:
         console.hint(KEYS_WITH_SIGN_IN if sign_in else KEYS)
     try:
-        while (key := _watch(opened, ports, "qs" if sign_in else "q")) == "s" and sign_in:
+        keys = "qs" if sign_in else "q"
+        while (key := _watch(opened.url, opened.view, ports, keys)) == "s" and sign_in:
             sign_in()
         if key == "q":
             raise KeyboardInterrupt
@@ -191,10 +192,8 @@ def keep_open(opened: OpenTunnel, ports: Ports, sign_in: Callable[[], None] | No
     raise TUNNEL_ENDED.failure(opened.url)
 
 
-def _watch(opened: OpenTunnel, ports: Ports, leaving: str) -> str:
+def _watch(url: str, view: LiveView, ports: Ports, leaving: str) -> str:
     """Show the live view; return the key of `leaving` that was typed, "" at the tunnel's end."""
-    if opened.view is None:
-        return ""
     pressed = ""
 
     def react() -> bool:
@@ -203,7 +202,7 @@ def _watch(opened: OpenTunnel, ports: Ports, leaving: str) -> str:
             if key in leaving:
                 pressed = key
                 return True
-            _do(key, opened.url, ports)
+            _do(key, url, ports)
         return False
 
     with ExitStack() as stack:
@@ -211,7 +210,7 @@ def _watch(opened: OpenTunnel, ports: Ports, leaving: str) -> str:
         read: Callable[[], str] = str
         if ports.prompter is not None:
             read = stack.enter_context(ports.prompter.keys())
-        opened.view.watch(opened.url, show, react)
+        view.watch(url, show, react)
     return pressed
 
 

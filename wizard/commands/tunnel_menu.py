@@ -4,13 +4,14 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
+from wizard.defaults import TUNNELS
 from wizard.language import Message, joined, sentences
 from wizard.ports import Ports
 from wizard.settings import parse_public_url
 from wizard.state_file import StateFile
 from wizard.surroundings import is_over_ssh
 from wizard.threads import begin
-from wizard.tunnels import PROVIDER_MODULES, Offer, provider, providers_of
+from wizard.tunnels import Offer, provider, providers_of
 from wizard.ui.prompts import Choice
 
 NO_TUNNEL = "none"
@@ -119,11 +120,11 @@ def tunnel_offers(ports: Ports) -> dict[str, Offer]:
     """Return what every tunnel can do here; programs that were not asked yet are asked at once."""
     asked = {
         name: begin(provider(name).offer, ports.processes, ports.environ)
-        for name in PROVIDER_MODULES
+        for name in TUNNELS
         if name not in ports.offers
     }
     ports.offers.update({name: offer.result() for name, offer in asked.items()})
-    return {name: ports.offers[name] for name in PROVIDER_MODULES}
+    return {name: ports.offers[name] for name in TUNNELS}
 
 
 def latest_offer(name: str, ports: Ports) -> Offer:

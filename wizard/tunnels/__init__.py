@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from wizard.sign_in_traffic import Passage
 
 EVENTS_KEPT = 1000
-PROVIDER_MODULES: Mapping[str, str] = {name: f"wizard.tunnels.{name}" for name in TUNNELS}
 
 
 class EventKind(StrEnum):
@@ -174,13 +173,13 @@ class Provider(Tunnel):
 
 
 def provider(name: str) -> type[Provider]:
-    """Import and return the provider of that name, or raise KeyError."""
-    return cast(type[Provider], import_module(PROVIDER_MODULES[name]).PROVIDER)
+    """Import and return the provider of that name, which is one of `TUNNELS`."""
+    return cast(type[Provider], import_module(f"wizard.tunnels.{name}").PROVIDER)
 
 
 def providers_of(url: str) -> list[str]:
     """Return the names of the providers on whose domains the URL is."""
-    return [name for name in PROVIDER_MODULES if is_own(url, provider(name).domains)]
+    return [name for name in TUNNELS if is_own(url, provider(name).domains)]
 
 
 def is_own(url: str, domains: tuple[str, ...]) -> bool:

@@ -17,8 +17,10 @@ class LocalApi:
     """A client for them, which uses no proxy."""
 
     def __init__(self) -> None:
-        self._get = _client(LOOK_SECONDS)
-        self._post = _client(ORDER_SECONDS)
+        self._get, self._post = (
+            Https({}, connect_timeout=seconds, total_timeout=seconds, max_bytes=MAX_BYTES)
+            for seconds in (LOOK_SECONDS, ORDER_SECONDS)
+        )
 
     def get(self, address: str, path: str) -> Mapping[str, object] | None:
         """Return the JSON object at this host and port, path and query; None if there is none."""
@@ -42,7 +44,3 @@ class LocalApi:
         except NetworkError as error:
             return 0, {"msg": error.reason}
         return answer.status, answer.json_object() or {}
-
-
-def _client(seconds: float) -> Https:
-    return Https({}, connect_timeout=seconds, total_timeout=seconds, max_bytes=MAX_BYTES)

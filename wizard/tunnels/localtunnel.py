@@ -64,13 +64,9 @@ class LocaltunnelTunnel(ProxiedTunnel):
         installed = Message("its client ({program})")
         return PROGRAM.offer(processes, installed, Message("Node.js (not installed)"))
 
-    def _start(self) -> str:
-        url = super()._start()
-        if not url.startswith("https://"):
-            raise NO_HTTPS.failure(url)
-        return url
-
     def _checked(self, named: str) -> str:
+        if not named.startswith("https://"):
+            raise NO_HTTPS.failure(named)
         url, asked = super()._checked(named), self._wanted
         if asked and name_of(url) != name_of(asked):
             raise NAME_TAKEN.failure(Message("{url} instead of {wanted}", url=url, wanted=asked))
