@@ -20,11 +20,6 @@ NOT_OURS_TO_GIVE = rule("LA031")
 # The POSIX ACL of a file on Linux.
 _ACL = "system.posix_acl_access"
 _SELINUX_LABEL = "security.selinux"
-_OWNER = 0o700
-_GROUP = 0o070
-_GROUP_READS = 0o040
-_OTHERS = 0o007
-_OTHERS_READ = 0o004
 # The user of https://hub.docker.com/_/node, which LibreChat's images are built from.
 _USERS = {"": 0, "root": 0, "node": 1000}
 
@@ -78,13 +73,13 @@ class Access(NamedTuple):
         if reader.user == self.owner:
             return bool(self.mode & stat.S_IRUSR)
         if self.group in reader.groups:
-            return bool(self.mode & _GROUP_READS)
-        return bool(self.mode & _OTHERS_READ)
+            return bool(self.mode & stat.S_IRGRP)
+        return bool(self.mode & stat.S_IROTH)
 
     @property
     def is_open_to_group(self) -> bool:
         """Whether the group has other rights than others have, unlike by a umask."""
-        return self.mode & _GROUP != (self.mode & _OTHERS) << 3
+        return self.mode & stat.S_IRWXG != (self.mode & stat.S_IRWXO) << 3
 
 
 def kept(before: Access, folder: Access, reader: Reader | None, *, has_acl: bool = False) -> Access:
@@ -96,10 +91,10 @@ def kept(before: Access, folder: Access, reader: Reader | None, *, has_acl: bool
     writes = folder.mode & (stat.S_IWGRP | stat.S_IWOTH)
     shares = folder.group == before.group and writes == stat.S_IWGRP
     on_purpose = shares or folder.mode & stat.S_ISGID or has_acl or before.is_open_to_group
-    bits = _OWNER | _GROUP if on_purpose else _OWNER
+    bits = stat.S_IRWXU | stat.S_IRWXG if on_purpose else stat.S_IRWXU
     after = before._replace(mode=before.mode & bits)
     if reader and before.lets_read(reader) and not after.lets_read(reader):
-        right = _GROUP_READS if before.group in reader.groups else _OTHERS_READ
+        right = stat.S_IRGRP if before.group in reader.groups else stat.S_IROTH
         return after._replace(mode=after.mode | right)
     return after
 
@@ -148,9 +143,9 @@ class AccessPlan(NamedTuple):
         before, after, reader = self.before, self.after, self.reader
         if reader and not after.lets_read(reader):
             return Notice((unreadable(after, reader, self.path),))
-        if reader and after.mode & _OTHERS_READ:
+        if reader and after.mode & stat.S_IROTH:
             return Notice((_stays_open(after, reader, self.path),))
-        if before and before.mode & _OTHERS_READ:
+        if before and before.mode & stat.S_IROTH:
             return Notice(
                 hint=Message(
                     "Its mode becomes {mode}: other users can no longer read it. To let one read"
@@ -187,7 +182,7 @@ class AccessPlan(NamedTuple):
             if sys.platform != "win32":
                 os.chown(handle, after.owner, after.group)
         except OSError as error:
-            if made.owner == after.owner and not after.mode & _GROUP:
+            if made.owner == after.owner and not after.mode & stat.S_IRWXG:
                 return  # the group has no rights that could be lost
             detail = Message(
                 "{file} belongs to user {owner} and group {group}.",
@@ -236,9 +231,9 @@ def readers(path: Path) -> Message:
     if sys.platform != "win32":
         with suppress(OSError):
             status = path.stat()
-            if status.st_mode & _OTHERS:
+            if status.st_mode & stat.S_IRWXO:
                 return Message("Wrote {file}; every user of this machine can read it.")
-            if status.st_mode & _GROUP:
+            if status.st_mode & stat.S_IRWXG:
                 return Message("Wrote {file}; its owner and its group can read it.")
             if status.st_uid != os.geteuid():
                 return Message("Wrote {file}; only its owner can read it.")
@@ -285,11 +280,11 @@ def _stays_open(access: Access, reader: Reader, path: Path) -> Finding:
 def private_fix(reader: Reader | None, access: Access, path: Path) -> Message:
     """Return the next step that closes the file to others, but not to LibreChat's user."""
     file = command_line([str(path)])
-    closed = access._replace(mode=access.mode & ~_OTHERS)
+    closed = access._replace(mode=access.mode & ~stat.S_IRWXO)
     if reader and not closed.lets_read(reader):
         return _run(f"chown {reader.user} {file}; chmod 600 {file}")
     by_group = access.is_open_to_group or (reader and reader.user not in {0, access.owner})
-    mode = closed.mode if by_group else closed.mode & _OWNER
+    mode = closed.mode if by_group else closed.mode & stat.S_IRWXU
     return _run(f"chmod {mode:03o} {file}")
 
 

@@ -25,14 +25,8 @@ NOT_EDITABLE = rule("LA539")
 OLDEST_VERSION = "1.0.5"
 _SECTION, _KEY = "registration", "allowedDomains"
 
-
-@dataclass(frozen=True, slots=True)
-class Splice:
-    """The text from `start` to `end` and what replaces it."""
-
-    start: int
-    end: int
-    text: str
+# Where a text starts and ends, and what replaces it.
+Splice = tuple[int, int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +55,11 @@ def with_allowed_domains(content: bytes | None, domains: Sequence[str], path: st
     if before.listed == sorted(domains):
         return ConfigEdit(text.encode())
     for splices in _candidates(text, root, domains):
-        after = _spliced(text, splices)
+        edit = _edited(text, splices)
         with suppress(ComposeError):
-            found = _Domains.of(after)
+            found = _Domains.of(edit.after.decode())
             if found.listed == sorted(domains) and (root is None or found.others == before.others):
-                return _as_edit(text, after, splices)
+                return edit
     raise _refused(path, domains, Message("Its format cannot be edited safely."))
 
 
@@ -110,7 +104,7 @@ def _candidates(
     if root is None:
         head = "" if text.endswith("\n") or not text else newline
         block = f'version: "{OLDEST_VERSION}"{newline}{newline}{_block(domains, "", newline)}'
-        yield [Splice(len(text), len(text), head + block)]
+        yield [(len(text), len(text), head + block)]
     if not isinstance(root, yaml.MappingNode):
         return
     section = _entry(root, _SECTION)
@@ -119,7 +113,7 @@ def _candidates(
         return
     if not isinstance(section, yaml.MappingNode):
         block = f"{newline}  {_KEY}:{_items(domains, ' ' * 4, newline)}"
-        yield [Splice(_start(section), _end(section), block)]
+        yield [(_start(section), _end(section), block)]
         return
     allowed = _entry(section, _KEY)
     if allowed is None:
@@ -128,7 +122,7 @@ def _candidates(
     if isinstance(allowed, yaml.SequenceNode) and not allowed.flow_style:
         yield _by_lines(text, allowed, domains, newline)
     padding = " " if text[_start(allowed) - 1] == ":" else ""
-    yield [Splice(_start(allowed), _end(allowed), padding + _flow(domains))]
+    yield [(_start(allowed), _end(allowed), padding + _flow(domains))]
 
 
 def _new_section(
@@ -137,11 +131,11 @@ def _new_section(
     yield from _in_flow(text, root, f'"{_SECTION}": {{"{_KEY}": {_flow(domains)}}}')
     block = _block(domains, "", newline)
     break_ = "" if text.endswith("\n") else newline
-    yield [Splice(len(text), len(text), f"{break_}{newline}{block}")]
-    yield [Splice(len(text), len(text), f"{break_}{block}")]
+    yield [(len(text), len(text), f"{break_}{newline}{block}")]
+    yield [(len(text), len(text), f"{break_}{block}")]
     start = _line_start(text, _start(root))
     indent = text[start : _start(root)]
-    yield [Splice(start, start, _block(domains, indent, newline))]
+    yield [(start, start, _block(domains, indent, newline))]
 
 
 def _new_key(
@@ -153,7 +147,7 @@ def _new_key(
         start = _line_start(text, first)
         indent = text[start:first]
         items = _items(domains, f"{indent}  ", newline)
-        yield [Splice(start, start, f"{indent}{_KEY}:{items}{newline}")]
+        yield [(start, start, f"{indent}{_KEY}:{items}{newline}")]
 
 
 def _in_flow(text: str, node: "yaml.Node", entry: str) -> Iterator[Sequence[Splice]]:
@@ -163,7 +157,7 @@ def _in_flow(text: str, node: "yaml.Node", entry: str) -> Iterator[Sequence[Spli
     start = text.find("{", _start(node))
     if isinstance(node, yaml.CollectionNode) and node.flow_style and start >= 0:
         separator = ", " if node.value else ""
-        yield [Splice(start + 1, start + 1, f"{entry}{separator}")]
+        yield [(start + 1, start + 1, f"{entry}{separator}")]
 
 
 def _by_lines(
@@ -180,11 +174,11 @@ def _by_lines(
         if name in domains:
             present.add(name)
         else:
-            splices.append(Splice(start, end, ""))
+            splices.append((start, end, ""))
     missing = [domain for domain in domains if domain not in present]
     break_ = "" if text[:end].endswith("\n") else newline
     added = "".join(f'{dash}"{domain}"{newline}' for domain in missing)
-    return [*splices, *([Splice(end, end, f"{break_}{added}")] if missing else ())]
+    return [*splices, *([(end, end, f"{break_}{added}")] if missing else ())]
 
 
 def _block(domains: Sequence[str], indent: str, newline: str) -> str:
@@ -233,16 +227,16 @@ def _line_end(text: str, index: int) -> int:
     return text.find("\n", index) + 1 or len(text)
 
 
-def _spliced(text: str, splices: Sequence[Splice]) -> str:
-    for splice in sorted(splices, key=lambda each: each.start, reverse=True):
-        text = text[: splice.start] + splice.text + text[splice.end :]
-    return text
-
-
-def _as_edit(text: str, after: str, splices: Sequence[Splice]) -> ConfigEdit:
-    removed = (text[each.start : each.end] for each in splices)
+def _edited(text: str, splices: Sequence[Splice]) -> ConfigEdit:
+    after = text
+    for start, end, new in sorted(splices, reverse=True):
+        after = after[:start] + new + after[end:]
     return ConfigEdit(
         after.encode(),
-        tuple(line for part in removed for line in part.splitlines() if line.strip()),
-        tuple(line for each in splices for line in each.text.splitlines() if line.strip()),
+        _lines("".join(text[start:end] for start, end, _ in splices)),
+        _lines("".join(new for *_, new in splices)),
     )
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(line for line in text.splitlines() if line.strip())
