@@ -113,9 +113,10 @@ class Subject(Delivered):
     def secrets(self) -> Secrets:
         """The secrets to mask everywhere."""
         written = ((each.name, each.value) for each in self.file.assignments)
+        services = self.deployment.project.services.values()
         handed = (
             (name, each.value)
-            for settings in (self.handed, *self.deployment.settings)
+            for settings in (self.handed, *(each.settings for each in services))
             for name, each in settings.items()
         )
         return secrets_of((*written, *handed))

@@ -5,7 +5,7 @@ files that are made to exhaust a reader before Compose gets them.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -65,11 +65,6 @@ class Deployment(_Found):
     def files(self) -> tuple[str, ...]:
         """The names of the Compose files, the main one first."""
         return tuple(each.name for each in self.project.files)
-
-    @property
-    def settings(self) -> Iterator[Environment]:
-        """The variables of every service, which may be secrets."""
-        return (each.settings for each in self.project.services.values())
 
     @property
     def reads_env_file(self) -> bool:

@@ -126,7 +126,7 @@ class _Reader(NamedTuple):
 
         def lookup(name: str) -> str | None:
             value = _value(scope, name)
-            self.budget.spend(characters=len(value or ""))
+            self.budget.spend("characters", len(value or ""))
             return value
 
         return lookup
@@ -166,7 +166,7 @@ class _Reader(NamedTuple):
 
     def _content(self, path: Path, folder: Path) -> tuple[object, dict[str, Tree]]:
         """Return `include` and `services` of a file, whose paths start at that folder."""
-        self.budget.spend(files=1)
+        self.budget.spend("files")
         try:
             text = self.sources.text(path, MAX_YAML_BYTES)
             if text is None:
@@ -191,7 +191,7 @@ class _Reader(NamedTuple):
 
     def _filled_in(self, value: object, path: Path) -> object:
         """Return the content with each `${…}` in its values filled in."""
-        self.budget.spend(values=1)
+        self.budget.spend("values")
         if isinstance(value, str):
             try:
                 return Text.at(value, interpolated(value, self.lookup_in(self.scope)))
@@ -261,7 +261,7 @@ class _Reader(NamedTuple):
         self, path: Path, outside: Environment, required: bool = False
     ) -> dict[str, Setting]:
         """Return the variables of an env file by Compose's grammar."""
-        self.budget.spend(files=1)
+        self.budget.spend("files")
         lookup = self.lookup_in(outside)
         is_ours = same_file(path, self.env_file)
         origin = Origin.ENV_FILE if is_ours else Origin.OTHER_ENV_FILE

@@ -66,18 +66,14 @@ class Budget:
     """The budget of reading a project once: references and includes multiply its text."""
 
     def __init__(self) -> None:
-        self._files = 100
-        self._values = 50_000
-        self._characters = 1 << 20
+        self._left = {"files": 100, "values": 50_000, "characters": 1 << 20}
 
-    def spend(self, *, files: int = 0, values: int = 0, characters: int = 0) -> None:
+    def spend(self, what: str, amount: int = 1) -> None:
         """Spend this much of the budget.
 
         Raises:
             TooLargeError: nothing is left.
         """
-        self._files -= files
-        self._values -= values
-        self._characters -= characters
-        if min(self._files, self._values, self._characters) < 0:
+        self._left[what] -= amount
+        if self._left[what] < 0:
             raise TooLargeError
