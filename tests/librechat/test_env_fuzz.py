@@ -114,7 +114,7 @@ def test_all_readers_agree_and_no_other_line_changes(
     for each, read in zip(done, node.answer(), strict=True):
         assert each.after.values() == each.expected == read, each.case
 
-    # Over 300 seeds, in this order: 529 ± 13, 1092 ± 16, 113 ± 10, 76 ± 8 and 8 ± 3 of 2,000.
+    # Over 300 seeds (the second: 40), of 2,000: 529 ± 13, 883 ± 20, 113 ± 10, 76 ± 8 and 8 ± 3.
     # Each limit is more than six standard deviations away, so that no seed crosses it by chance.
     assert compare_with_shell(done, tmp_path) > BATCH // 5
     assert len(compared) > BATCH // 3
@@ -197,7 +197,7 @@ def compare_with_python_dotenv(done: Sequence[Edited]) -> list[Edited]:
         ours = [(line.name, line.value) for line in each.before.assignments]
         if (
             before is None
-            or has_line_end_that_only_librechat_sees(each.before)
+            or has_space_of_one_reader(each.before)
             or not is_alike(before, ours, each.wanted)
         ):
             continue
@@ -216,8 +216,9 @@ def assignments(file: EnvFile) -> Assignments | None:
         return None
 
 
-def has_line_end_that_only_librechat_sees(file: EnvFile) -> bool:
-    return bool({"\u2028", "\u2029"} & {*between_assignments(file)})
+def has_space_of_one_reader(file: EnvFile) -> bool:
+    """Return whether LibreChat alone sees a line end there, or python-dotenv alone a space."""
+    return not {*"\u2028\u2029\x1c\x85"}.isdisjoint(between_assignments(file))
 
 
 def between_assignments(file: EnvFile) -> str:
