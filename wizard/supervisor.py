@@ -20,6 +20,8 @@ import threading
 import time
 from pathlib import Path
 
+from wizard.job_object import THIS_PROCESS, new_job
+
 GRACE_SECONDS = 3.0
 # The shells' statuses for a program that cannot be run, and one that is not found.
 NOT_RUNNABLE, NOT_STARTED = 126, 127
@@ -28,7 +30,8 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 def main(command: list[str]) -> int:
     """Run the command until it ends or standard input closes; return its status."""
-    is_reaper, has_job = _adopt_orphans(), _make_job()
+    is_reaper = _adopt_orphans()
+    has_job = new_job(THIS_PROCESS, ends_with_us=True) is not None
     try:
         program = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     except OSError as error:
@@ -87,15 +90,6 @@ def _end(program: subprocess.Popen[bytes], has_job: bool) -> None:
         program.wait(GRACE_SECONDS)
     except subprocess.TimeoutExpired:
         program.kill()
-
-
-def _make_job() -> bool:
-    """Have Windows end our descendants when we end; return whether it will."""
-    if os.name == "posix":
-        return False
-    from wizard.job_object import THIS_PROCESS, new_job
-
-    return new_job(THIS_PROCESS, ends_with_us=True) is not None
 
 
 def _adopt_orphans() -> bool:
