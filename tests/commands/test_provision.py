@@ -845,6 +845,26 @@ def test_reports_progress_after_ctrl_c(run: Run) -> None:
     run.assert_green()
 
 
+def test_says_that_the_changes_were_made_if_the_last_answer_is_invalid(run: Run) -> None:
+    def lose_the_callback() -> None:
+        run.application.callbacks = []
+        run.managed.api.reset()
+
+    run()
+    lose_the_callback()
+    run()
+    last = max(i for i, call in enumerate(run.managed.api.calls) if "clients/" in call.path)
+    lose_the_callback()
+    said = {"client_id": run.application.client_id, "client_secret": "s", "callbacks": "none"}
+    run.managed.api.answers[last] = (200, said)
+
+    failure = run.refused()
+
+    assert failure.finding.rule.id == "LA607"
+    assert "Every change was made" in failure.finding.detail
+    assert len(run.managed.api.writes) == 1
+
+
 def test_does_not_replace_an_unreadable_secret(run: Run) -> None:
     run()
     (run.folder / ".env").unlink()

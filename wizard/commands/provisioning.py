@@ -102,14 +102,13 @@ class Provisioning:
         self._ports.console.done("The {part} is set up.", part=part.value)
 
     def _read_back(self) -> tuple[Finding, ...]:
-        client_id = self.known.client_id or ""
         try:
             with self._ports.console.working("Reading back"):
-                self._tenant = read_tenant(self._calls, self._wanted, client_id)
+                tenant = read_tenant(self._calls, self._wanted, self.known.client_id or "")
+                return not_taken(plan(tenant, self._wanted))
         except Failure as failure:
             so_far = Message("Every change was made, but they could not be read back.")
             raise _continued(failure, so_far) from None
-        return not_taken(plan(self._tenant, self._wanted))
 
     def _known(self) -> Known:
         known, application = self._given, self._tenant.application
