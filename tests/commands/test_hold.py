@@ -108,3 +108,18 @@ def test_a_tunnel_that_ends_is_a_failure(tmp_path: Path) -> None:
         keep_open(opened, world.ports)
 
     assert raised.value.finding.rule.id == "LA320"
+
+
+def test_ctrl_c_as_soon_as_the_tunnel_is_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, opened = held(tmp_path, "")
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(world.ports.console, "hint", interrupted)
+    with pytest.raises(KeyboardInterrupt):  # the closing hint's, after the tunnel's last words
+        keep_open(opened, world.ports)
+
+    assert "The tunnel is closed. Your .env stays as it is." in world.said

@@ -173,10 +173,10 @@ def keep_open(opened: OpenTunnel, ports: Ports, sign_in: Callable[[], None] | No
         return
     console = ports.console
     console.say()
-    console.done("{url} is open. Keep this running; press Ctrl-C to close it.", url=opened.url)
-    if ports.prompter is not None:
-        console.hint(KEYS_WITH_SIGN_IN if sign_in else KEYS)
     try:
+        console.done("{url} is open. Keep this running; press Ctrl-C to close it.", url=opened.url)
+        if ports.prompter is not None:
+            console.hint(KEYS_WITH_SIGN_IN if sign_in else KEYS)
         keys = "qs" if sign_in else "q"
         while (key := _watch(opened.url, opened.view, ports, keys)) == "s" and sign_in:
             sign_in()
