@@ -79,7 +79,7 @@ def test_a_command_on_a_checkout_imports_yaml_only(tmp_path: Path, command: str)
     assert imported_by(*args, folder=folder) & {*HEAVY, "ssl"} == {"yaml"}
 
 
-def test_init_offline_does_not_import_the_auth0_client(tmp_path: Path) -> None:
+def test_init_and_doctor_offline_do_not_import_what_the_network_needs(tmp_path: Path) -> None:
     folder = checkout(tmp_path / "LibreChat")
     needed_later = {
         "email",
@@ -95,6 +95,7 @@ def test_init_offline_does_not_import_the_auth0_client(tmp_path: Path) -> None:
     # without what Typer itself imports
     found = imported_by(*init_options(tmp_path), folder=folder) - imported_by("--help")
     assert not found & needed_later
+    assert "hashlib" not in imported_by("doctor", "--offline", folder=folder)  # nor OpenSSL
 
 
 def test_lists_tunnels_without_importing_the_env_reader(tmp_path: Path) -> None:

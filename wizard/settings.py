@@ -31,7 +31,7 @@ _NAME = rf"(?s)(?:export\s+)?[A-Z][A-Z0-9]*_[A-Z0-9_]*[{QUOTES}]?\s*[=:](?=.)"
 # A label of the dashboard, copied with its value: `Domain: dev-abc123.us.auth0.com`.
 _LABEL = r"(?i)(?:Domain|Client (?:ID|Secret)|(?:API )?Identifier)\s*(?:[:=]\s+|[\t\r\n]\s*)"
 _HOST_LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)\Z"
-_MASK = r"[•●∙·⚫◦*.…xX]{3,}\Z"
+_MASK = frozenset("•●∙·⚫◦*.…xX")
 _HIDDEN_PART = r"[•●∙⚫◦]{2}|…|\.{3}"
 _PLACEHOLDER = (
     r"(?i)<.*>|\{.*\}|\[.*\]|(your|enter|paste|insert|change|replace)[-_ ].*"
@@ -236,7 +236,8 @@ def is_repetitive(value: str) -> bool:
 
 def is_mask(value: str) -> bool:
     """Return whether the value is the dots that the dashboard shows for a secret."""
-    return re.match(_MASK, value.strip()) is not None
+    value = value.strip()
+    return len(value) > 2 and _MASK.issuperset(value)
 
 
 def has_stray_quote(value: str) -> bool:

@@ -1,6 +1,7 @@
 """Backups of an `.env` in the user's state folder, out of reach of git and Docker builds."""
 
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,6 +103,11 @@ class Backups:
             if (name := re.fullmatch(_NAME, path.name)) and name["kind"] in kinds
         ]
         return sorted(found, key=_order)
+
+
+def parts_left(state_dir: Path) -> Iterator[Path]:
+    """Yield what killed runs left of any file's backups."""
+    return (state_dir / _FOLDER).glob(f"*/{PART}")
 
 
 def _order(found: tuple[Path, re.Match[str]]) -> tuple[int, str]:

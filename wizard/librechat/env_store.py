@@ -21,7 +21,7 @@ from wizard.findings import Failure, Rule
 from wizard.interrupts import signals_held
 from wizard.language import Message
 from wizard.librechat.access import AccessPlan, Notice, plan_access, readers, same_access
-from wizard.librechat.backups import PART, Backup, Backups
+from wizard.librechat.backups import PART, Backup, Backups, parts_left
 from wizard.librechat.checkout import look_at
 from wizard.librechat.compose.deployment import read_deployment
 from wizard.librechat.env_file import EnvFile
@@ -230,8 +230,11 @@ class EnvStore:
 
     def _tidy(self) -> None:
         """Delete a killed run's files: this file's under the lock, others when they are old."""
-        parts = (self._part, self._backups.folder / PART)
         with suppress(OSError, Failure):
+            beside = self.target.parent.glob(f"{_TEMPORARY_PREFIX}*")
+            if not any(beside) and not any(parts_left(self._state_dir)):
+                return  # before a name is hashed, which loads OpenSSL
+            parts = (self._part, self._backups.folder / PART)
             if any(map(os.path.lexists, parts)):
                 with self._locked(0):
                     for part in parts:
