@@ -14,6 +14,7 @@ import pytest
 
 from tests.fakes import make_world
 from tests.test_supervisor import until
+from wizard.commands.background.process import Log
 from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.background.status import run_status, run_stop
 from wizard.findings import ExitCode, Failure
@@ -231,3 +232,14 @@ def test_reports_a_folder_in_place_of_the_log(tmp_path: Path) -> None:
     with pytest.raises(Failure) as caught:
         background.open_log(ENV_FILE)
     assert caught.value.finding.rule.id == "LA327"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows restricts links")
+def test_the_mark_of_a_log_replaces_a_link(tmp_path: Path) -> None:
+    mark, victim = tmp_path / "mark", tmp_path / "victim"
+    mark.symlink_to(victim)
+
+    Log(mark)
+
+    assert not victim.exists()
+    assert mark.is_file()

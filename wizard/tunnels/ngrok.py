@@ -1,6 +1,7 @@
 """The default tunnel: ngrok, public and with an account's own URL each time.
 
-pyngrok downloads the agent and parses its log. We start the agent ourselves, since pyngrok's
+pyngrok knows where the agent is downloaded and parses its log. We download and start it ourselves:
+pyngrok's installer prints its progress and saves the archive where others can change it; its
 `connect` shows the authtoken in the process list or changes our environment and error output, and
 limits neither the wait for the agent nor the length of its lines.
 """

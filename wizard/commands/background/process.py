@@ -151,7 +151,9 @@ class Log:
 
     def _set_mark(self, exists: bool) -> None:
         with suppress(OSError):
-            self._mark.touch(0o600) if exists else self._mark.unlink(missing_ok=True)
+            self._mark.unlink(missing_ok=True)  # a link as well
+            if exists:
+                self._mark.touch(0o600, exist_ok=False)
             self._is_marked = exists
 
 
