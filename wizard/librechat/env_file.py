@@ -198,14 +198,12 @@ class EnvFile:
         return result, changes
 
 
-def removed_lines(changes: Iterable[Change], *, fix: str | None = None) -> Finding | None:
+def removed_lines(changes: Iterable[Change]) -> Finding | None:
     """Return the finding about changes that remove line ends, None if there are none."""
     spanning = [change for change in changes if change.spans_lines]
     if not spanning:
         return None
-    return SPANS_LINES.finding(
-        sentences(*map(_where, spanning)), fix=fix, variable=spanning[0].name
-    )
+    return SPANS_LINES.finding(sentences(*map(_where, spanning)), variable=spanning[0].name)
 
 
 def _where(change: Change) -> Message:
