@@ -67,7 +67,6 @@ class Variable(NamedTuple):
         public_values: values that LibreChat has shipped, so that everybody knows them.
         when: when it is written, as the page says it.
         since: the first LibreChat version that reads it, "" for always.
-        source: the LibreChat file where the fact comes from.
     """
 
     name: str
@@ -81,7 +80,6 @@ class Variable(NamedTuple):
     public_values: frozenset[str] = frozenset()
     when: str = ""
     since: str = ""
-    source: str = ""
 
     def accepts(self, value: str) -> bool:
         """Whether the value is valid."""
@@ -111,7 +109,7 @@ def _rows(heading: str) -> Iterator[list[str]]:
 
 
 def _variable(section: Section, cells: Sequence[str]) -> Variable:
-    name, meaning, form, default, value, when, since, source = cells[:8]
+    name, meaning, form, default, value, when, since = cells[:7]
     public = _PUBLIC_VALUES.get(name)
     return Variable(
         name,
@@ -125,7 +123,6 @@ def _variable(section: Section, cells: Sequence[str]) -> Variable:
         frozenset({public} if public else ()),
         when,
         since,
-        source,
     )
 
 
