@@ -109,7 +109,8 @@ class EnvStore:
         Raises:
             Failure: it is no regular file, or cannot be read.
         """
-        self._tidy()
+        if _is_anything_left(self.target, self._state_dir):
+            self._tidy()
         return _content(self.target, self.path)
 
     def notice(self, content: bytes) -> Notice:
@@ -230,11 +231,8 @@ class EnvStore:
 
     def _tidy(self) -> None:
         """Delete a killed run's files: this file's under the lock, others when they are old."""
+        parts = (self._part, self._backups.folder / PART)
         with suppress(OSError, Failure):
-            beside = self.target.parent.glob(f"{_TEMPORARY_PREFIX}*")
-            if not any(beside) and not any(parts_left(self._state_dir)):
-                return  # before a name is hashed, which loads OpenSSL
-            parts = (self._part, self._backups.folder / PART)
             if any(map(os.path.lexists, parts)):
                 with self._locked(0):
                     for part in parts:
@@ -253,6 +251,11 @@ class EnvStore:
                 except LockHeld:
                     raise LOCKED.failure(str(self.path)) from None
             yield
+
+
+def _is_anything_left(target: Path, state_dir: Path) -> bool:
+    """Return whether a killed run left a file, before names are hashed, which loads OpenSSL."""
+    return any(target.parent.glob(f"{_TEMPORARY_PREFIX}*")) or any(parts_left(state_dir))
 
 
 def _resolved(path: Path) -> Path:
