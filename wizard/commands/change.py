@@ -1,7 +1,6 @@
 """Changes an `.env`: shows the diff, asks, backs up, writes and reports. All commands use it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
@@ -95,8 +94,7 @@ class Question(NamedTuple):
     fix: str = Message("Add --yes to write the changes, or --dry-run to only show them.")
 
 
-@dataclass(frozen=True, slots=True)
-class EnvChange:
+class EnvChange(NamedTuple):
     """A planned change of an `.env`.
 
     Attributes:
@@ -105,11 +103,14 @@ class EnvChange:
     """
 
     store: EnvStore
-    content: bytes | None = field(repr=False)
+    content: bytes | None
     before: EnvFile
     after: EnvFile
     changes: Sequence[Change]
     findings: Sequence[Finding] = ()
+
+    def __repr__(self) -> str:  # the content has secrets
+        return f"EnvChange({self.store.path})"
 
     @property
     def names(self) -> list[str]:

@@ -1,9 +1,7 @@
 """Finds a credential for the tenant's Management API: given, installed, or asked for."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from wizard.auth0.management_access import (
     Access,
@@ -29,14 +27,16 @@ TOKEN_FILE = rule("LA620")
 TOKEN, MACHINE, CLI = "token", "machine", "cli"
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(NamedTuple):
     """What opens the Management API: `kind` is `TOKEN`, `MACHINE`, `CLI`, or "" for none yet."""
 
     kind: str = ""
-    token: str = field(default="", repr=False)
+    token: str = ""
     client_id: str = ""
-    client_secret: str = field(default="", repr=False)
+    client_secret: str = ""
+
+    def __repr__(self) -> str:
+        return f"Credential({self.kind!r})"
 
 
 def given_credential(ports: Ports, token_file: str = "") -> Credential:

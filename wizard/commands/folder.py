@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,7 +60,7 @@ class Folder(NamedTuple):
         change = EnvChange(self.store, self.existing, *plan_env(settings, base, variables))
         told = (*change.findings, *announced(Setup.of(settings, self.version)))
         left = self._problems_left(change.after, told, ports)
-        return replace(change, findings=(*change.findings, *left))
+        return change._replace(findings=(*change.findings, *left))
 
     def _problems_left(
         self, after: EnvFile, told: Iterable[Finding], ports: Ports

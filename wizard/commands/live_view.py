@@ -1,13 +1,11 @@
 """An open tunnel: the live view of its requests and losses, and what holds it open."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from wizard.clock import SleepWatch, duration
 from wizard.findings import ExitCode, Finding
@@ -121,8 +119,7 @@ class LiveView:
             self._blind = True
 
 
-@dataclass(frozen=True, slots=True)
-class OpenTunnel:
+class OpenTunnel(NamedTuple):
     """An HTTPS URL that leads to LibreChat; `tunnel` is None for a URL of the user's own."""
 
     url: str

@@ -1,11 +1,9 @@
 """Diffs two texts of an `.env`; a mask hides values, never that a line is removed."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import chain
+from typing import NamedTuple
 
 from wizard.librechat.env_file import Change, EnvFile, How
 from wizard.librechat.secrets import secrets_in
@@ -21,13 +19,15 @@ _ASSIGNED = r"[\s#\ufeff]*(?:export\s+)?(?P<name>[A-Za-z0-9_.-]+)\s*[=:]"
 _ASSIGNED_INSIDE = r"\s*(?:export\s+)?[A-Z][A-Z0-9_]*=(?=[ \t]*['\"`]?[^\s'\"`=])"
 
 
-@dataclass(frozen=True, slots=True)
-class DiffLine:
+class DiffLine(NamedTuple):
     """A removed line, numbered as in the old file, or an added one, numbered as in the new."""
 
     sign: str
     number: int
-    text: str = field(repr=False)
+    text: str
+
+    def __repr__(self) -> str:  # the text may have a secret
+        return f"DiffLine({self.sign!r}, {self.number})"
 
     @property
     def is_removed(self) -> bool:
@@ -68,7 +68,7 @@ def masked_diff(
     secrets = secrets_in(before, after)
     parts = {REMOVED: _secret_lines(before), ADDED: _secret_lines(after)}
     return tuple(
-        replace(line, text=secrets.hidden_in(_masked(line.text, parts[line.sign].get(line.number))))
+        line._replace(text=secrets.hidden_in(_masked(line.text, parts[line.sign].get(line.number))))
         for line in diff(before, after, changes)
     )
 
