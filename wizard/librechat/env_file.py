@@ -34,10 +34,8 @@ _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _LINE_END = re.compile(rf"\r\n|[{_END}]")
 _INLINE_SPACES = "".join(each for each in SPACES if each not in "\n\r\u2028\u2029")
 _NO_LINE_BREAKS = "".join(each for each in SPACES if each not in "\r\n")
-# A set, because Python 3.11.2 (Debian 12) ignores a lookahead in a possessive group:
-# https://github.com/python/cpython/issues/101955
 _INLINE_SPACE = f"[{_INLINE_SPACES}]"
-_ONLY_COMMENT_FOLLOWS = rf"{_INLINE_SPACE}*+(?=#|[{_END}]|\Z)"
+_COMMENT_OR_END = frozenset({"", "#", "\n", "\r", "\u2028", "\u2029"})
 _COMMENT = re.compile(r"#[^\r\n]*")
 _IDLE_LINE = (
     r"(?<![^\r\n])(?P<lead>(?:\A\ufeff)?[ \t]*)(?P<hash>\#[# \t]*)?"
@@ -271,7 +269,8 @@ def _closing_quote(text: str, opening: int) -> int | None:
     closing = None
     position = text.find(text[opening], opening + 1)
     while position >= 0:
-        if re.compile(_ONLY_COMMENT_FOLLOWS).match(text, position + 1):
+        behind = _behind(_INLINE_SPACES, text, position + 1)
+        if text[behind : behind + 1] in _COMMENT_OR_END:
             closing = position
         if text[position - 1] != "\\":
             break
