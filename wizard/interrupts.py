@@ -38,6 +38,11 @@ def signal_code(error: BaseException | None) -> int:
     return 128 + signal.SIGINT
 
 
+def is_ctrl_c(error: BaseException) -> bool:
+    """Return whether Ctrl-C ended the run, not another signal."""
+    return signal_code(error) == 128 + signal.SIGINT
+
+
 @contextmanager
 def signals_held() -> Iterator[None]:
     """Delay signals that would end the run until the end of this block.

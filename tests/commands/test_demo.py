@@ -25,7 +25,15 @@ from wizard.librechat.variables import is_secret
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and terminals are POSIX's")
 
-PROVED = ("sign-in", "code-exchange", "id-token", "access-token", "refresh-token", "refresh")
+PROVED = (
+    "sign-in",
+    "code-exchange",
+    "id-token",
+    "access-token",
+    "refresh-token",
+    "admission",
+    "refresh",
+)
 JWT = re.compile(r"eyJ[\w-]{8,}\.[\w-]+")
 
 
@@ -118,6 +126,22 @@ def test_the_file_is_complete_for_librechat(tmp_path: Path, environ: dict[str, s
         assert values[name] == "true"
     needed = ("OPENID_CLIENT_ID", "OPENID_SESSION_SECRET", "CREDS_KEY", "CREDS_IV", "JWT_SECRET")
     assert all(values[name] for name in needed)
+
+
+def test_a_user_whom_librechat_would_not_let_in_proves_nothing(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    demo_env(tmp_path).parent.mkdir()
+    demo_env(tmp_path).write_text(
+        "OPENID_REQUIRED_ROLE=staff\n"
+        "OPENID_REQUIRED_ROLE_PARAMETER_PATH=roles\n"
+        "OPENID_REQUIRED_ROLE_TOKEN_KIND=id\n"
+    )
+    ran = run("init", "--demo", "--json", *KEPT, cwd=tmp_path, environ=environ)
+
+    assert ran.code != 0
+    assert "LA586" in {it["rule"] for it in ran.json["findings"]}
+    assert not list(tmp_path.glob("**/proved/*"))
 
 
 @pytest.mark.needs("node")

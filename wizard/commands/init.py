@@ -17,15 +17,14 @@ from wizard.commands.init_progress import InitResult, Progress, Step, walk
 from wizard.commands.live_view import keep_open
 from wizard.commands.look import look, offer_what_is_set_up
 from wizard.commands.options import InitOptions
-from wizard.commands.prove import How, exchange_for, remember, sign_in
+from wizard.commands.prove import after_sign_in, exchange_for, sign_in
 from wizard.commands.questions import PUBLIC_URL, given_values, needed, parsed, require_everything
-from wizard.commands.roles import ask_for_roles
 from wizard.commands.tunnel_menu import OpenedUrls, TunnelOptions
 from wizard.commands.values import librechat_port, read_subject
 from wizard.commands.who import ask_steps, close_doors
 from wizard.execution import INTERRUPTED, Report
 from wizard.findings import ExitCode, Failure, Finding, exit_code_of
-from wizard.interrupts import signal_code
+from wizard.interrupts import is_ctrl_c
 from wizard.known import NAMES, Known, known_in
 from wizard.language import Message, joined, sentences
 from wizard.librechat.env_file import removed_lines
@@ -201,23 +200,22 @@ def _prove_sign_in(progress: Progress, ports: Ports) -> Progress:
 def _signed_in(progress: Progress, report: TenantReport, ports: Ports) -> InitResult:
     """Run a sign-in; where a person may be waiting for it, Ctrl-C skips it."""
     result, seconds = progress.result, progress.options.seconds_to_sign_in
+    store = progress.folder.store
+    subject = read_subject(store, ports)
     try:
         try:
-            exchange = exchange_for(result.settings, report, ports)
+            exchange = exchange_for(subject, result.settings, report, ports)
             judgement = sign_in(exchange, ports, progress.port, seconds=seconds)
         except Failure as failure:
             findings = _through_librechat(progress, ports, failure)
             return replace(result, findings=(*result.findings, *findings))
     except KeyboardInterrupt as ending:
         can_skip = ports.prompter is not None or progress.options.can_skip
-        if not can_skip or signal_code(ending) != ExitCode.INTERRUPTED:
+        if not can_skip or not is_ctrl_c(ending):
             raise
         ports.console.say("The test sign-in was skipped.")
         return result
-    folder = progress.folder
-    ask_for_roles(judgement, folder.store, ports, version=folder.version, yes=True)
-    subject = read_subject(folder.store, ports)
-    remember(ports, subject, How.VERIFY, is_proved=judgement.is_proved)
+    after_sign_in(judgement, subject, store, ports, yes=True)
     return replace(result, findings=(*result.findings, *judgement.findings), sign_in=judgement)
 
 

@@ -43,7 +43,7 @@ from wizard.commands.questions import (
     same_client,
 )
 from wizard.findings import ExitCode, Failure, Outcome, exit_code_of
-from wizard.interrupts import signal_code
+from wizard.interrupts import is_ctrl_c
 from wizard.known import NAMES, Known
 from wizard.language import Message, joined
 from wizard.librechat.version_gates import Setup, announced
@@ -350,7 +350,7 @@ def _wait(progress: Progress, ports: Ports) -> None:
                     return
                 ports.clock.sleep(SECONDS_BETWEEN_CHECKS)
     except KeyboardInterrupt as ending:
-        if signal_code(ending) != ExitCode.INTERRUPTED:
+        if not is_ctrl_c(ending):
             raise
 
 

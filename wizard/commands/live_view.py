@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from wizard.clock import SleepWatch, duration
-from wizard.findings import ExitCode, Finding
+from wizard.findings import Finding
 from wizard.http import HttpClient, NetworkError
-from wizard.interrupts import signal_code
+from wizard.interrupts import is_ctrl_c
 from wizard.language import Message, joined
 from wizard.ports import Ports
 from wizard.rules import rule
@@ -183,7 +183,7 @@ def keep_open(opened: OpenTunnel, ports: Ports, sign_in: Callable[[], None] | No
         console.say()
         console.say("The tunnel is closed. Your .env stays as it is.")
         console.hint("Open it again with librechat-auth0 tunnel (-d: in the background).")
-        if signal_code(ending) != ExitCode.INTERRUPTED:
+        if not is_ctrl_c(ending):
             raise
         return
     raise TUNNEL_ENDED.failure(opened.url)

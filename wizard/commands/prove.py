@@ -4,14 +4,16 @@ A proof counts while nothing that decides the sign-in has changed.
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from wizard.commands.values import read_subject
 from wizard.defaults import SECONDS_TO_SIGN_IN
 from wizard.findings import Finding, Outcome
 from wizard.language import Message, joined
+from wizard.librechat.env_store import EnvStore
 from wizard.librechat.variables import is_known
 from wizard.ports import Ports
 from wizard.settings import Settings
@@ -42,14 +44,31 @@ def check_values(settings: Settings, ports: Ports, cause: Finding | None = None)
 
 
 def exchange_for(
-    settings: Settings, report: "TenantReport", ports: Ports, admit: "Admit | None" = None
+    subject: "Subject", settings: Settings, report: "TenantReport", ports: Ports
 ) -> "Exchange":
-    """Return what exchanges the code of a sign-in and judges the tokens."""
+    """Return what exchanges the code of a sign-in and judges the tokens as LibreChat does."""
     from wizard.auth0.sign_in import Exchange
 
     if report.discovery is None:
         raise ValueError("a sign-in needs the tenant's metadata")
+    admit = _admission(subject)
     return Exchange(settings, report.discovery, report.keys, ports.http, ports.clock, admit)
+
+
+def _admission(subject: "Subject") -> "Admit":
+    """Return the judge of whom LibreChat's role and domain settings let in."""
+    from wizard.librechat.admission import SignedIn, judge_admission
+
+    domains = subject.config.part("registration", "allowedDomains")
+
+    def admit(
+        id_claims: Mapping[str, object], access_claims: Mapping[str, object] | None
+    ) -> tuple[Finding, ...]:
+        user = SignedIn(id_claims, access_claims)
+        allowed = domains if isinstance(domains, list) else None
+        return tuple(judge_admission(user, subject.values, allowed))
+
+    return admit
 
 
 def sign_in(
@@ -75,6 +94,21 @@ def sign_in(
             judgement = flow.wait(seconds)
     show(judgement.results, judgement.findings, ports)
     return judgement
+
+
+def after_sign_in(
+    judgement: "Judgement", subject: "Subject", store: EnvStore, ports: Ports, *, yes: bool = False
+) -> "Subject":
+    """Offer to require the roles that the sign-in showed, and keep its proof.
+
+    Returns what the `.env` then says. `yes` writes the roles without a terminal.
+    """
+    from wizard.commands.roles import ask_for_roles
+
+    if ask_for_roles(judgement, store, ports, version=subject.version, yes=yes):
+        subject = read_subject(store, ports)
+    remember(ports, subject, How.VERIFY, is_proved=judgement.is_proved)
+    return subject
 
 
 def _warn_of_obstacle(obstacle: Message | None, url: str, port: int, ports: Ports) -> None:

@@ -6,7 +6,7 @@ itself. Otherwise `verify` takes its place, and judges the tokens as LibreChat d
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.commands.choose_tunnel import open_tunnel
-from wizard.commands.prove import How, check_values, exchange_for, remember, sign_in
-from wizard.commands.roles import ask_for_roles, show_who_may_sign_in
+from wizard.commands.prove import after_sign_in, check_values, exchange_for, sign_in
+from wizard.commands.roles import show_who_may_sign_in
 from wizard.commands.tunnel_menu import NO_TUNNEL, OpenedUrls, TunnelOptions
 from wizard.commands.values import env_store, librechat_port, read_subject
 from wizard.defaults import SECONDS_TO_SIGN_IN
@@ -25,7 +25,6 @@ from wizard.doctor.subject import Subject, foreign_issuer, settings_of
 from wizard.execution import Result
 from wizard.findings import ExitCode, Failure, Finding, Severity, exit_code_of
 from wizard.http import PAST_TUNNEL_PAGES, NetworkError
-from wizard.librechat.admission import SignedIn, judge_admission
 from wizard.librechat.running import why_public_url_is_gone
 from wizard.ports import Ports
 from wizard.rules import LIBRECHAT_HOLDS_PORT, rule
@@ -34,7 +33,7 @@ from wizard.tunnel_services import why_closed
 
 if TYPE_CHECKING:
     from wizard.auth0.live_checks import CheckResult
-    from wizard.auth0.tokens import Admit, Judgement
+    from wizard.auth0.tokens import Judgement
     from wizard.commands.roles import Visitors
     from wizard.commands.through_librechat import Evidence
 
@@ -104,7 +103,7 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
         causes = without_consequences((*filter(None, [gone]), *report.findings))
         return replace(result, findings=causes)
     try:
-        exchange = exchange_for(settings, report, ports, _admission(subject))
+        exchange = exchange_for(subject, settings, report, ports)
         with ExitStack() as stack:
             reopen = partial(_reopen, stack, tunnel, ports)
             judgement = sign_in(exchange, ports, port, seconds=options.seconds, open_tunnel=reopen)
@@ -112,9 +111,7 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
         if failure.finding.rule is not LIBRECHAT_HOLDS_PORT:
             raise
         return _through_librechat(options, settings, result, subject, ports, tunnel)
-    if ask_for_roles(judgement, store, ports, version=subject.version):
-        subject = read_subject(store, ports)
-    remember(ports, subject, How.VERIFY, is_proved=judgement.is_proved)
+    subject = after_sign_in(judgement, subject, store, ports)
     visitors = show_who_may_sign_in(subject, settings, ports) if judgement.is_proved else None
     findings = (*report.findings, *judgement.findings)
     return replace(result, findings=findings, sign_in=judgement, who_may_sign_in=visitors)
@@ -140,20 +137,6 @@ def _reopen(stack: ExitStack, tunnel: TunnelOptions, ports: Ports) -> None:
     opened = stack.enter_context(open_tunnel(tunnel, ports))
     if opened.url != (url := tunnel.known_url):
         raise URL_CHANGED.failure("{url} instead of {wanted}.", url=opened.url, wanted=url)
-
-
-def _admission(subject: Subject) -> Admit:
-    """Return the judge of whom LibreChat's role and domain settings let in."""
-    domains = subject.config.part("registration", "allowedDomains")
-
-    def admit(
-        id_claims: Mapping[str, object], access_claims: Mapping[str, object] | None
-    ) -> tuple[Finding, ...]:
-        user = SignedIn(id_claims, access_claims)
-        allowed = domains if isinstance(domains, list) else None
-        return tuple(judge_admission(user, subject.values, allowed))
-
-    return admit
 
 
 def _through_librechat(
