@@ -87,6 +87,7 @@ Run = Callable[[Ports, Report], Result]
 def execute(command: str, flags: Flags, run: Run) -> NoReturn:
     """Run the command and exit."""
     gc.freeze()  # what is imported stays: no collection looks at it
+    gc.set_threshold(10_000)  # in place of 700: a command leaves little to collect
     gc.enable()
     ports = system_ports(flags)
     end_on_signals()
