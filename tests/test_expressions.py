@@ -18,6 +18,9 @@ import wizard
 from wizard.auth0 import error_table
 from wizard.librechat import log, secrets, variables
 from wizard.tunnels import devtunnel
+from wizard.tunnels.child import ChildTunnel
+from wizard.tunnels.cloudflared import CloudflaredTunnel
+from wizard.tunnels.localtunnel import LocaltunnelTunnel
 from wizard.ui import usage
 
 ROOT = Path(wizard.__file__).parent
@@ -34,6 +37,9 @@ OTHERS = {
     "librechat/secrets.py": [secrets._PREFIXED, secrets._GENERATED],
     "librechat/variables.py": [each.pattern for each in variables.Format],
     "ui/usage.py": [pattern for pattern, *_ in usage._MESSAGES],
+    "tunnels/child.py": [
+        each.withheld for each in (ChildTunnel, CloudflaredTunnel, LocaltunnelTunnel)
+    ],
     "tunnels/devtunnel.py": [devtunnel._URL.format(port=3080)],
 }
 # The method for expressions used under another name; otherwise the one that tries the most.

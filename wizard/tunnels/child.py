@@ -109,11 +109,11 @@ class ChildTunnel(Provider):
 
     Attributes:
         _program: its name at the start of a sentence.
-        _withheld: matches the environment variables that the program does not get.
+        withheld: matches the environment variables that the program does not get.
     """
 
     _program: str
-    _withheld = r"HOST|PORT|LIBRECHAT_.*"  # LibreChat's and ours
+    withheld = r"HOST|PORT|LIBRECHAT_.*"  # LibreChat's and ours
     start_seconds = 30.0
 
     def __init__(
@@ -124,7 +124,7 @@ class ChildTunnel(Provider):
         self._environ = {
             name: value
             for name, value in without_secrets(environ).items()
-            if not re.fullmatch(self._withheld, name)
+            if not re.fullmatch(self.withheld, name)
         }
         self._child: Child | None = None
         self._urls: SimpleQueue[str] = SimpleQueue()

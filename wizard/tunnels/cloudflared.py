@@ -51,7 +51,7 @@ class CloudflaredTunnel(ProxiedTunnel):
     no_choice = NO_CHOICE
     findings = (HELD_BACK.finding(),)
     # Every option of cloudflared can come from the environment, another tunnel's token too.
-    _withheld = rf"{ProxiedTunnel._withheld}|TUNNEL_.*|NO_AUTOUPDATE"
+    withheld = rf"{ProxiedTunnel.withheld}|TUNNEL_.*|NO_AUTOUPDATE"
     _metrics = ""
     _is_forgotten = False
     _api: LocalApi

@@ -46,8 +46,8 @@ class LocaltunnelTunnel(ProxiedTunnel):
     lost_url = NAME_TAKEN
     _program = Message("The localtunnel client")
     # Every option of the client can come from the environment (yargs' `env(true)`).
-    _withheld = (
-        rf"{ProxiedTunnel._withheld}|(?i:p|port|h|host|s|subdomain|l|o|open|allow_invalid_cert"
+    withheld = (
+        rf"{ProxiedTunnel.withheld}|(?i:p|port|h|host|s|subdomain|l|o|open|allow_invalid_cert"
         r"|local_(host|https|cert|key|ca))"
     )
 

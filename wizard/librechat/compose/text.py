@@ -21,10 +21,9 @@ _GO_SPACES = (
     "\u2028\u2029\u202f\u205f\u3000"
 )
 _SPACES_IN_LINE = "\t\v\f\r \x85\xa0"
-_IDLE = re.compile(rf"(?:[{_GO_SPACES}]|#[^\n]*+)*+")
-_KEY = re.compile(
-    rf"(?:export[\t\n\f\r ]++)?+(?P<name>[\w.\-\[\]{_SPACES_IN_LINE}]*+)(?P<sign>[=:\n]|\Z)"
-)
+_IDLE = re.compile(rf"[{_GO_SPACES}]*+(?:#[^\n]*+[{_GO_SPACES}]*+)*")
+_EXPORT = re.compile(r"export[\t\n\f\r ]++")
+_KEY = re.compile(rf"(?P<name>[\w.\-\[\]{_SPACES_IN_LINE}]*+)(?P<sign>[=:\n]|\Z)")
 _ESCAPE = r"(?s)\\(.)"
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "$": "$$"}
 _DEEPEST = 50
@@ -141,7 +140,8 @@ def _assignments(text: str) -> Iterator[tuple[str, str | None, int, bool]]:
     line = 1
     while (idle := _IDLE.match(text, position)) and (position := idle.end()) < len(text):
         line, counted = line + text.count("\n", counted, position), position
-        found = _KEY.match(text, position)
+        exported = _EXPORT.match(text, position)
+        found = _KEY.match(text, exported.end() if exported else position)
         if not found:
             raise ComposeError(Message("unexpected character in a variable name"), line)
         name = found["name"].strip(_GO_SPACES)
