@@ -26,7 +26,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wizard.processes import Processes
+from wizard.system.processes import Processes
 from wizard.tunnels.certificates import Authority, local_authority
 
 CONNECTIONS = (1, 16, 64)
@@ -132,7 +132,7 @@ def running(command: Sequence[str], port: int, folder: Path) -> Iterator[subproc
 
 
 def serve_local(upstream: int, port: int, certificate: Path) -> None:
-    from wizard.loopback import listeners
+    from wizard.system.loopback import listeners
     from wizard.tunnels import TunnelRequest
     from wizard.tunnels.proxy import Proxy
 

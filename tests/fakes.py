@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
-from wizard.clock import Clock
 from wizard.defaults import ENGLISH
-from wizard.desktop import Desktop
 from wizard.http import HttpClient, Response
 from wizard.language import Language
 from wizard.ports import Ports
-from wizard.processes import Completed, Processes
-from wizard.running_process import RunningProcess
 from wizard.settings import InvalidValue, pasted
+from wizard.system.clock import Clock
+from wizard.system.desktop import Desktop
+from wizard.system.processes import Completed, Processes
+from wizard.system.running_process import RunningProcess
 from wizard.ui.console import Console
 from wizard.ui.prompts import Back, Choice, Parse, Prompter, T
 

@@ -32,14 +32,14 @@ STREAMS = {
     "wizard.cli_options": "--version, beside other options",
     "wizard.__main__": "--version, before anything is imported",
     "wizard.execution": "asks whether a person watches",
-    "wizard.streams": "opens those that are missing, and flushes them",
-    "wizard.supervisor": "why a program cannot be started, in that program's place",
+    "wizard.system.streams": "opens those that are missing, and flushes them",
+    "wizard.system.supervisor": "why a program cannot be started, in that program's place",
     "wizard.commands.background.process": "the pipe between a run and its tunnel in the background",
 }
 # Modules that start programs, and why.
 STARTERS = {
-    "wizard.processes": "the port for all others",
-    "wizard.supervisor": "the process that outlives us by design",
+    "wizard.system.processes": "the port for all others",
+    "wizard.system.supervisor": "the process that outlives us by design",
     "wizard.commands.background.tunnel": "the tunnel in the background",
 }
 
@@ -120,6 +120,13 @@ def reachable(arrows: set[tuple[str, str]]) -> set[tuple[str, str]]:
     while more := {(a, d) for a, b in arrows for c, d in arrows if b == c} - arrows:
         arrows |= more
     return arrows
+
+
+def test_the_system_is_below_all_else() -> None:
+    of_system = [imported for name, imported in IMPORTS.items() if house(name) == "system"]
+    ours = set().union(*of_system) & MODULES.keys()
+
+    assert {each for each in ours if house(each) != "system"} == {"wizard.language"}
 
 
 @pytest.mark.parametrize("package", KNOWLEDGE)

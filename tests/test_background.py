@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import make_world
-from tests.test_supervisor import until
+from tests.system.test_supervisor import until
 from wizard.commands.background.process import Log
 from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.background.status import run_status, run_stop
 from wizard.findings import ExitCode, Failure
-from wizard.process_control import start_time
+from wizard.system.process_control import start_time
 
 ENV_FILE = Path("/chat/.env")
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests.sockets import Authority
-from wizard import loopback
 from wizard.http import Https
 from wizard.http_server import (
     MAX_REQUEST_BYTES,
@@ -20,6 +19,7 @@ from wizard.http_server import (
     HttpServer,
     Request,
 )
+from wizard.system import loopback
 
 GET = b"GET /a%20b?c=d&c=%26 HTTP/1.1\r\nHost: one\r\n\r\n"
 

@@ -42,8 +42,8 @@ from wizard.known import Known
 from wizard.librechat.checkout import find
 from wizard.librechat.compose.deployment import read_deployment
 from wizard.librechat.env_store import EnvStore
-from wizard.processes import Processes, programs
 from wizard.saved_answers import SavedAnswers
+from wizard.system.processes import Processes, programs
 from wizard.text import MASK
 from wizard.tunnels import trust
 from wizard.tunnels.certificates import local_authority

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wizard.clock import SleepWatch
+from wizard.system.clock import SleepWatch
 from wizard.text import one_line, printable
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 
-from wizard.streams import close_streams, open_missing_streams
+from wizard.system.streams import close_streams, open_missing_streams
 
 
 def main() -> None:
@@ -42,7 +42,7 @@ def _refused(error: OSError) -> int:
     """Say why the output cannot be written, if anyone reads it; return the exit code."""
     from contextlib import suppress
 
-    from wizard.platforms import reader_has_gone
+    from wizard.system.platforms import reader_has_gone
 
     code = 130
     if not reader_has_gone(error):

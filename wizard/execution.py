@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TextIO
 
 from wizard.defaults import ENGLISH
 from wizard.findings import ExitCode, Failure, Finding, exit_code_of
-from wizard.interrupts import end_on_signals, signal_code
 from wizard.language import Language, Message, sentences
-from wizard.platforms import can_draw_questions, is_console, reader_has_gone
 from wizard.ports import Ports
 from wizard.rules import BUG, rule
-from wizard.streams import close_streams
+from wizard.system.interrupts import end_on_signals, signal_code
+from wizard.system.platforms import can_draw_questions, is_console, reader_has_gone
+from wizard.system.streams import close_streams
 
 if TYPE_CHECKING:
     from wizard.text import Secrets
@@ -141,7 +141,7 @@ def _as_failure(error: BaseException) -> Failure:
             )
             return DAMAGED.failure(detail)
         case _:
-            from wizard.os_errors import place_of, refusal, refusal_of_openssl
+            from wizard.system.os_errors import place_of, refusal, refusal_of_openssl
 
             if reason := refusal_of_openssl(error):
                 return SYSTEM_REFUSED.failure(reason)
@@ -197,11 +197,11 @@ def _print_failure(finding: Finding, data: dict[str, object], flags: Flags, port
 
 def system_ports(flags: Flags) -> Ports:
     """Return the ports of this machine."""
-    from wizard.clock import Clock
-    from wizard.desktop import Desktop, UserDesktop
     from wizard.http import Https
-    from wizard.platforms import state_folder
-    from wizard.processes import Processes
+    from wizard.system.clock import Clock
+    from wizard.system.desktop import Desktop, UserDesktop
+    from wizard.system.platforms import state_folder
+    from wizard.system.processes import Processes
 
     environ, secrets = _take_secrets()
     state_dir = state_folder(environ, Path.home()) / "librechat-auth0"
@@ -231,7 +231,7 @@ def system_ports(flags: Flags) -> Ports:
 def _take_secrets() -> "tuple[dict[str, str], Secrets]":
     """Return the environment, and the secrets in it, which no other program inherits."""
     from wizard.librechat.secrets import secrets_of
-    from wizard.processes import safe_path, without_secrets
+    from wizard.system.processes import safe_path, without_secrets
 
     os.environ["PATH"] = safe_path(os.environ)  # libraries find browsers and clipboards by it
     environ = dict(os.environ)

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import unquote, urlencode, urljoin, urlsplit
 
 from wizard.language import Message, joined
-from wizard.loopback import ADDRESSES
-from wizard.reading import load_json
 from wizard.settings import LOOPBACK_HOSTS
+from wizard.system.loopback import ADDRESSES
+from wizard.system.reading import load_json
 
 if TYPE_CHECKING:
     import socket

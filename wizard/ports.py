@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from wizard.loopback import Listen, listeners
-from wizard.surroundings import Resolves, resolves
+from wizard.system.loopback import Listen, listeners
+from wizard.system.surroundings import Resolves, resolves
 
 if TYPE_CHECKING:
-    from wizard.clock import Clock
-    from wizard.desktop import Desktop
     from wizard.http import HttpClient
     from wizard.language import Language, Message
-    from wizard.processes import Processes
+    from wizard.system.clock import Clock
+    from wizard.system.desktop import Desktop
+    from wizard.system.processes import Processes
     from wizard.tunnels import Offer
     from wizard.ui.console import Console
     from wizard.ui.prompts import Prompter

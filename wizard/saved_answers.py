@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from wizard.known import Known, known_in
-from wizard.state_file import StateFile
+from wizard.system.state_file import StateFile
 
 
 class SavedAnswers:

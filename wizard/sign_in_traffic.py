@@ -7,7 +7,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from wizard.settings import CALLBACK_PATH
-from wizard.state_file import StateFile
+from wizard.system.state_file import StateFile
 
 _KEPT = 40
 # Our own request, which tests whether a public URL leads to this computer.

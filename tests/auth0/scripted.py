@@ -13,9 +13,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-from wizard.clock import Clock
 from wizard.http import NetworkError, Response
 from wizard.settings import Settings
+from wizard.system.clock import Clock
 
 DOMAIN = "dev-abc123.us.auth0.com"
 CLIENT_ID = "Ab1Cd2Ef3Gh4Ij5Kl6Mn7Op8Qr9St0Uv"

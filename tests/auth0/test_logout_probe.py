@@ -10,11 +10,11 @@ from tests.providers import Authority, Demo, demo_server, furnish
 from tests.tenant.state import Tenant
 from wizard.auth0.error_table import Check
 from wizard.auth0.live_checks import check_tenant
-from wizard.clock import Clock
 from wizard.doctor.subject import Subject, settings_of
 from wizard.librechat.compose.deployment import read_deployment
 from wizard.librechat.env_file import EnvFile
 from wizard.settings import Settings
+from wizard.system.clock import Clock
 
 __all__ = ["demo_server"]
 

@@ -18,8 +18,8 @@ from wizard.auth0.management_access import (
 )
 from wizard.findings import Failure
 from wizard.http import NetworkError
-from wizard.processes import Completed
 from wizard.settings import InvalidValue
+from wizard.system.processes import Completed
 
 TENANT = "dev-abc.us.auth0.com"
 

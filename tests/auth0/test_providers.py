@@ -22,10 +22,10 @@ from wizard.auth0.error_table import Check
 from wizard.auth0.live_checks import TenantReport, check_tenant
 from wizard.auth0.sign_in import Exchange, SignIn
 from wizard.auth0.tokens import Judgement
-from wizard.clock import Clock
 from wizard.demo.user import sign_in_like_a_user
 from wizard.findings import Outcome
 from wizard.settings import Settings
+from wizard.system.clock import Clock
 
 
 def check(authority: Authority, settings: Settings) -> TenantReport:

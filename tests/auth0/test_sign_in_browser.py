@@ -18,9 +18,9 @@ from tests.tenant.faults import tenant_server
 from tests.tenant.state import Tenant
 from wizard.auth0.live_checks import check_tenant
 from wizard.auth0.sign_in import Exchange, SignIn
-from wizard.clock import Clock
 from wizard.language import Language
 from wizard.settings import Settings
+from wizard.system.clock import Clock
 
 pytestmark = pytest.mark.needs("chromium")
 

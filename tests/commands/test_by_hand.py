@@ -10,7 +10,7 @@ import pytest
 from tests.fakes import ScriptedPrompter, make_world
 from wizard import dashboard
 from wizard.commands.by_hand import DONE, api_item, application_item, urls_item, walk_through
-from wizard.desktop import Desktop
+from wizard.system.desktop import Desktop
 
 CLIENT_ID = "abcdefghijklmnopqrstuvwxyz012345"
 ITEM = urls_item("https://chat.example.com", CLIENT_ID, "dev-abc.us.auth0.com")

@@ -47,7 +47,7 @@ def tunnel(tmp_path: Path) -> Iterator[DetachedTunnel]:
 
 
 def test_ends_unless_kept_open(tunnel: DetachedTunnel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wizard.process_control.GRACE_SECONDS", 600)
+    monkeypatch.setattr("wizard.system.process_control.GRACE_SECONDS", 600)
     tunnel.open()
     tunnel.close()
     assert children_of(os.getpid(), PROCESS) == []

@@ -9,9 +9,9 @@ import pytest
 
 from tests.fakes import ScriptedPrompter, World, make_world
 from wizard.commands.live_view import LiveView, OpenTunnel, keep_open
-from wizard.desktop import Desktop
 from wizard.findings import Failure
 from wizard.http import NetworkError, Response, Trouble
+from wizard.system.desktop import Desktop
 from wizard.tunnels import EventKind, TunnelEvent
 
 URL = "https://chat.example.com"

@@ -45,15 +45,15 @@ from wizard.commands.trust import TrustOptions, run_trust
 from wizard.commands.tunnel import ReopenOptions, run_tunnel
 from wizard.commands.undo import run_undo
 from wizard.commands.verify import VerifyOptions, run_verify
-from wizard.desktop import Desktop
 from wizard.execution import INTERRUPTED
 from wizard.findings import Failure
 from wizard.http import HttpClient, NetworkError, Trouble
 from wizard.language import Language, Message
 from wizard.librechat.env_file import EnvFile
 from wizard.ports import Ports
-from wizard.process_control import start_time
 from wizard.rules import BUG, all_rules, origin_of
+from wizard.system.desktop import Desktop
+from wizard.system.process_control import start_time
 from wizard.text import one_line
 from wizard.tunnels import EventKind, TunnelEvent
 

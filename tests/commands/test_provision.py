@@ -19,7 +19,6 @@ from wizard.auth0.live_checks import check_tenant
 from wizard.auth0.management_access import TokenClaims, by_token
 from wizard.auth0.management_plan import Wanted
 from wizard.auth0.sign_in import Exchange, SignIn
-from wizard.clock import Clock
 from wizard.commands.init import run_init
 from wizard.commands.init_progress import InitResult
 from wizard.commands.options import InitOptions
@@ -31,6 +30,7 @@ from wizard.findings import ExitCode, Failure, Outcome
 from wizard.http import HttpClient
 from wizard.known import Known, known_in
 from wizard.settings import Settings
+from wizard.system.clock import Clock
 
 URL = "https://chat.example.com"
 CALLBACK = f"{URL}/oauth/openid/callback"

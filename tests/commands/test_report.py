@@ -17,13 +17,13 @@ from tests.doctor.machines import Runs, npm
 from tests.fakes import FixedClock, ScriptedPrompter, make_world
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
 from wizard.commands.report import MOST_IN_AN_ADDRESS, report_text, run_report, tunnel_kind
-from wizard.desktop import Desktop
 from wizard.doctor.delivered import FileFacts
 from wizard.doctor.examine import Examination, conclude
 from wizard.doctor.registry import diagnose
 from wizard.findings import ExitCode
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.variables import VARIABLES
+from wizard.system.desktop import Desktop
 
 
 def examined(text: str) -> Examination:

@@ -16,9 +16,9 @@ from wizard.commands.init_progress import InitResult
 from wizard.commands.options import InitOptions
 from wizard.commands.prove import How, Proof, keep_proof
 from wizard.commands.values import env_store, read_subject
-from wizard.desktop import Desktop
 from wizard.findings import ExitCode, Failure
 from wizard.rules import rule
+from wizard.system.desktop import Desktop
 from wizard.ui.prompts import Back
 
 __all__ = ["demo", "demo_server"]

@@ -14,7 +14,7 @@ from tests.doctor.machines import Runs, npm
 from tests.fakes import World, make_world
 from tests.librechat.inspect import compose_labels, described
 from wizard.commands.show import ShowResult, run_show
-from wizard.processes import Processes
+from wizard.system.processes import Processes
 
 COMPOSE = """
 services:

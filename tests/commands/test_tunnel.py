@@ -16,7 +16,6 @@ import pytest
 
 from tests.fakes import NoHttp, NoProcesses, ScriptedPrompter, World, make_world
 from tests.ports import free_port
-from wizard.clock import duration
 from wizard.commands import live_view
 from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.background.status import run_status, run_stop
@@ -27,8 +26,9 @@ from wizard.commands.tunnel_menu import OpenedUrls, TunnelOptions
 from wizard.defaults import TUNNELS
 from wizard.findings import ExitCode, Failure
 from wizard.http import Response
-from wizard.loopback import close_all, listeners
-from wizard.process_control import start_time
+from wizard.system.clock import duration
+from wizard.system.loopback import close_all, listeners
+from wizard.system.process_control import start_time
 from wizard.tunnels import EventKind, TunnelEvent, TunnelRequest, local, ngrok
 from wizard.tunnels.ngrok_errors import FOREIGN_DOMAIN
 

@@ -19,11 +19,11 @@ from tests.providers import AUDIENCE, EMAIL, PASSWORD, Authority, Demo, furnish
 from tests.sockets import reachable_addresses
 from tests.tenant.faults import tenant_server
 from tests.tenant.state import Interruption, Tenant
-from wizard import loopback
 from wizard.demo.endpoints import NO_START
 from wizard.findings import Failure
 from wizard.http import Https, NetworkError, Trouble
-from wizard.processes import Processes
+from wizard.system import loopback
+from wizard.system.processes import Processes
 from wizard.tunnels.certificates import local_authority
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.fakes import NoProcesses
-from wizard.processes import Completed
-from wizard.running_process import RunningProcess
+from wizard.system.processes import Completed
+from wizard.system.running_process import RunningProcess
 
 
 @dataclass

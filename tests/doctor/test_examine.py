@@ -13,13 +13,13 @@ from tests.doctor.cases import env, subject
 from tests.providers import PUBLIC_URL, Demo, authority, demo, demo_server
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
 from tests.tenant.state import DATABASE_NAME
-from wizard.clock import Clock
 from wizard.doctor.claims import claims_of
 from wizard.doctor.examine import Examination, Part, examine, part_of
 from wizard.doctor.subject import Subject, settings_of
 from wizard.http import HttpClient, NetworkError, Response, Trouble
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_plan import Base, plan_env
+from wizard.system.clock import Clock
 
 __all__ = ["authority", "demo", "demo_server"]
 

@@ -35,16 +35,16 @@ from tests.ports import free_port
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
 from wizard.auth0.sign_in import Exchange
 from wizard.auth0.tokens import Expected, Judgement, Tokens, judge_tokens
-from wizard.clock import Clock
 from wizard.commands import verify
 from wizard.commands.doctor import DoctorOptions, run_doctor
 from wizard.commands.verify import VerifyOptions, run_verify
-from wizard.desktop import Desktop
 from wizard.findings import Failure, Finding, Severity
 from wizard.http import WAITING, WAITING_HEADER, HttpClient, NetworkError, Response, Trouble
 from wizard.librechat.env_file import EnvFile
 from wizard.rules import LIBRECHAT_HOLDS_PORT
-from wizard.running_process import RunningProcess
+from wizard.system.clock import Clock
+from wizard.system.desktop import Desktop
+from wizard.system.running_process import RunningProcess
 
 REFUSED = "[OpenID OAuth] Callback authentication failed"
 NOT_REGISTERED = "OpenID Connect configuration failed - strategy not registered."

@@ -21,7 +21,7 @@ from wizard.librechat.env_store import EnvStore
 from wizard.librechat.log import traces_of
 from wizard.librechat.runner import Certainty, Runner, Way
 from wizard.rules import all_rules, rule
-from wizard.running_process import RunningProcess
+from wizard.system.running_process import RunningProcess
 
 NOW = time.time()
 

@@ -26,7 +26,7 @@ from tests.management_stand_in import Managed
 from tests.ports import free_port
 from tests.providers import PUBLIC_URL, Authority, Demo
 from wizard.language import Message, user_language
-from wizard.private_files import file_name
+from wizard.system.private_files import file_name
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SHOWN = Path("/tmp/golden")

@@ -17,7 +17,7 @@ from tests.ports import free_port
 from tests.providers import AUDIENCE, Authority
 from wizard.demo.user import sign_in_like_a_user
 from wizard.http import Https, Response
-from wizard.processes import Processes
+from wizard.system.processes import Processes
 from wizard.tunnels.certificates import local_authority
 from wizard.tunnels.trust import known_authority, remember
 

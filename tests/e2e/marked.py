@@ -26,6 +26,6 @@ def pid_of(mark: str, *words: str) -> int:
     (pid,) = (
         pid
         for pid, line in marked(mark).items()
-        if all(word in line for word in words) and "wizard.supervisor" not in line
+        if all(word in line for word in words) and "wizard.system.supervisor" not in line
     )
     return pid

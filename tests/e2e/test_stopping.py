@@ -26,8 +26,8 @@ from tests.providers import AUDIENCE, PUBLIC_URL, Authority, Demo
 from tests.tunnels.conftest import until
 from wizard.known import Known
 from wizard.librechat.env_store import EnvStore
-from wizard.processes import Processes
 from wizard.saved_answers import SavedAnswers
+from wizard.system.processes import Processes
 from wizard.tunnels.certificates import local_authority
 from wizard.tunnels.trust import plan
 from wizard.tunnels.trust import run as run_steps

@@ -41,10 +41,10 @@ from tests.tunnels.loopback import MEGABYTE, Upstream, assert_events_come_one_by
 from tests.tunnels.test_localtunnel import MODULES, Server
 from wizard.auth0.live_checks import check_tenant
 from wizard.auth0.sign_in import Exchange, SignIn
-from wizard.clock import Clock
 from wizard.demo.user import sign_in_like_a_user
 from wizard.findings import ExitCode, Outcome
 from wizard.http import HttpClient, Response
+from wizard.system.clock import Clock
 
 __all__ = ["demo_server", "node_modules"]
 

@@ -17,7 +17,7 @@ from wizard.librechat.checkout import (
     text_of,
 )
 from wizard.librechat.compose.deployment import read_deployment
-from wizard.processes import Completed, Processes
+from wizard.system.processes import Completed, Processes
 
 COMPOSE_FILE = "services: {api: {image: librechat}}\n"
 

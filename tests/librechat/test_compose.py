@@ -17,7 +17,7 @@ from wizard.librechat.compose.text import ComposeError, interpolated, read_env_f
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.environment import Origin, Setting
 from wizard.librechat.runner import Evidence, judge
-from wizard.processes import Completed
+from wizard.system.processes import Completed
 
 IMAGE = "registry.librechat.ai/danny-avila/librechat-dev:latest"
 MAIN = f"""

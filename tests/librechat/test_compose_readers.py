@@ -18,7 +18,7 @@ from wizard.librechat.compose import own
 from wizard.librechat.compose.deployment import read_deployment
 from wizard.librechat.compose.model import Project, Service
 from wizard.librechat.compose.sources import Sources
-from wizard.processes import Completed
+from wizard.system.processes import Completed
 
 COUNT = 240
 ROUND = 40

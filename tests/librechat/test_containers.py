@@ -24,7 +24,7 @@ from wizard.librechat import containers as module
 from wizard.librechat.access import Reader
 from wizard.librechat.compose.model import Service
 from wizard.librechat.containers import RunningContainer, containers, read_inspect
-from wizard.processes import Processes
+from wizard.system.processes import Processes
 
 STAND_IN = """#!{python} -S
 import json, sys, time

@@ -727,7 +727,7 @@ def left_by_a_killed_save(store: EnvStore, state: Path) -> Path:
     """Return the temporary file of a run that was killed just before its rename."""
     prepare = (
         "import os\n"
-        "from wizard import private_files\n"
+        "from wizard.system import private_files\n"
         "real = private_files.replace\n"
         "def die(part, path): real(part, path) if 'backups' in path.parts else os._exit(9)\n"
         "private_files.replace = die"

@@ -15,7 +15,7 @@ from wizard.librechat.containers import RunningContainer
 from wizard.librechat.env_store import EnvStore
 from wizard.librechat.restart import how_to_restart, restart_fix, what_to_do
 from wizard.librechat.runner import Evidence, Machine, judge
-from wizard.running_process import RunningProcess
+from wizard.system.running_process import RunningProcess
 
 RECREATE = "docker compose up -d"
 DEPLOYED = "docker compose -f deploy-compose.yml up -d"

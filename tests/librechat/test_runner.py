@@ -22,8 +22,8 @@ from wizard.librechat.compose.sources import Sources
 from wizard.librechat.containers import RunningContainer, read_inspect
 from wizard.librechat.env_store import EnvStore
 from wizard.librechat.runner import Certainty, Evidence, Machine, Runner, Way, judge
-from wizard.processes import Processes
-from wizard.running_process import RunningProcess
+from wizard.system.processes import Processes
+from wizard.system.running_process import RunningProcess
 
 ENV_FILE = Path("/srv/chat/.env")
 CHECKOUT = Checkout(ENV_FILE.parent, (), "0.8.7", has_package=True)

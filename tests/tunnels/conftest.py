@@ -42,7 +42,7 @@ def children_of(pid: int, word: str = "") -> list[int]:
 
 def supervisors(pid: int = os.getpid()) -> list[int]:
     """Return the process's supervisors of tunnel programs."""
-    return children_of(pid, "wizard.supervisor")
+    return children_of(pid, "wizard.system.supervisor")
 
 
 def program_pid() -> int:

@@ -20,8 +20,8 @@ import h11
 
 from wizard.defaults import ENGLISH
 from wizard.language import Language
-from wizard.loopback import listeners
-from wizard.processes import Processes
+from wizard.system.loopback import listeners
+from wizard.system.processes import Processes
 from wizard.tunnels import QueuedListener, TunnelEvent, TunnelRequest, ignore_event
 from wizard.tunnels.certificates import Authority
 from wizard.tunnels.proxy import Proxy

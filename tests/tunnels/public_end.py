@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import cast
 
 from tests.tunnels.conftest import Listener
-from wizard.processes import Processes
+from wizard.system.processes import Processes
 from wizard.tunnels import Tunnel, TunnelRequest, provider
 from wizard.tunnels.child import ChildTunnel
 

@@ -21,12 +21,12 @@ import pytest
 
 from tests.ports import free_port
 from tests.tunnels.conftest import Listener, program_pid, supervisors, until
-from wizard import loopback
 from wizard.findings import ExitCode, Failure
 from wizard.http import WAITING, WAITING_HEADER
-from wizard.process_control import start_time
-from wizard.processes import Processes
 from wizard.sign_in_traffic import Step, recorded
+from wizard.system import loopback
+from wizard.system.process_control import start_time
+from wizard.system.processes import Processes
 from wizard.tunnels import EventKind, TunnelRequest, caddy, provider
 from wizard.tunnels.caddy import NO_CADDY, CaddyTunnel
 from wizard.tunnels.local import PORTS_TO_TRY
@@ -231,7 +231,7 @@ def test_no_caddy_outlives_us(tmp_path: Path, number: signal.Signals) -> None:
     script = tmp_path / "run.py"
     script.write_text(
         "import os, pathlib, time\n"
-        "from wizard.processes import Processes\n"
+        "from wizard.system.processes import Processes\n"
         "from wizard.tunnels import TunnelRequest, provider\n"
         f"request = TunnelRequest(port=1, state_dir=pathlib.Path({str(tmp_path)!r}),"
         f" requested_url='https://localhost:{free_port()}')\n"

@@ -23,8 +23,8 @@ from tests.sockets import Authority as Thief
 from tests.tunnels.conftest import LibreChat, until
 from tests.tunnels.loopback import Upstream, WithoutMkcert, running_proxy, serving
 from wizard.findings import ExitCode, Failure
-from wizard.loopback import is_free
-from wizard.processes import Processes
+from wizard.system.loopback import is_free
+from wizard.system.processes import Processes
 from wizard.tunnels import certificates
 from wizard.tunnels.certificates import Authority, local_authority
 

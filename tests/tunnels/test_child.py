@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.tunnels.conftest import until
-from wizard.processes import MAX_LINE_BYTES, Processes
+from wizard.system.processes import MAX_LINE_BYTES, Processes
 from wizard.tunnels.child import Child
 
 

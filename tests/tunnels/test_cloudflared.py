@@ -22,8 +22,8 @@ from tests.ports import free_port
 from tests.tunnels.conftest import Listener, program_pid, supervisors, until
 from wizard.findings import ExitCode, Failure
 from wizard.http import WAITING, WAITING_HEADER
-from wizard.process_control import start_time
-from wizard.processes import Processes
+from wizard.system.process_control import start_time
+from wizard.system.processes import Processes
 from wizard.tunnels import EventKind, TunnelRequest, provider
 from wizard.tunnels.cloudflared import NO_CLOUDFLARED, PROGRAM, CloudflaredTunnel
 
@@ -244,7 +244,7 @@ def test_no_cloudflared_outlives_us(world: World) -> None:
     script = world.folder / "run.py"
     script.write_text(
         "import os, pathlib, time\n"
-        "from wizard.processes import Processes\n"
+        "from wizard.system.processes import Processes\n"
         "from wizard.tunnels import TunnelRequest, provider\n"
         f"request = TunnelRequest(port=1, state_dir=pathlib.Path({str(world.folder)!r}))\n"
         "tunnel = provider('cloudflared')(request, Processes(), os.environ)\n"

@@ -13,8 +13,8 @@ from tests.tunnels.conftest import Listener, program_pid, supervisors, until
 from tests.tunnels.public_end import World
 from tests.tunnels.test_offers import Machine
 from wizard.findings import ExitCode, Failure
-from wizard.processes import TIMED_OUT, Processes
 from wizard.sign_in_traffic import recorded
+from wizard.system.processes import TIMED_OUT, Processes
 from wizard.tunnels import EventKind, provider
 from wizard.tunnels.devtunnel import DevTunnel
 

@@ -21,8 +21,8 @@ import pytest
 
 from tests.ports import free_port
 from tests.tunnels.loopback import Upstream, WithoutMkcert, eventually, serving
-from wizard import loopback
 from wizard.findings import ExitCode, Failure
+from wizard.system import loopback
 from wizard.tunnels import EventKind, TunnelEvent, TunnelRequest, local, provider, trust
 from wizard.tunnels.certificates import local_authority
 from wizard.tunnels.local import DEFAULT_URL, LocalTunnel, local_urls, port_taken

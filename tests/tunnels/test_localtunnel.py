@@ -21,9 +21,9 @@ import pytest
 from tests.ports import free_port
 from tests.tunnels.conftest import Listener, program_pid, supervisors, until
 from wizard.findings import ExitCode, Failure
-from wizard.process_control import start_time
-from wizard.processes import Processes
 from wizard.sign_in_traffic import recorded
+from wizard.system.process_control import start_time
+from wizard.system.processes import Processes
 from wizard.tunnels import EventKind, TunnelRequest, child, provider
 from wizard.tunnels.localtunnel import (
     PASSWORD_PAGE,
@@ -257,7 +257,7 @@ def test_no_client_outlives_us(tmp_path: Path, environ: dict[str, str], server: 
     script = tmp_path / "run.py"
     script.write_text(
         "import os, pathlib, time\n"
-        "from wizard.processes import Processes\n"
+        "from wizard.system.processes import Processes\n"
         "from wizard.tunnels import TunnelRequest, provider\n"
         f"request = TunnelRequest(port=1, state_dir=pathlib.Path({str(tmp_path)!r}),"
         " requested_url='librechat-ada')\n"

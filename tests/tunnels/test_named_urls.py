@@ -13,8 +13,8 @@ from tests.tunnels.conftest import Listener
 from tests.tunnels.test_cloudflared import World as CloudflaredWorld
 from tests.tunnels.test_ngrok import World as NgrokWorld
 from wizard.findings import ExitCode, Failure
-from wizard.processes import Processes
 from wizard.settings import parse_public_url
+from wizard.system.processes import Processes
 from wizard.tunnels import TunnelRequest
 from wizard.tunnels.child import FOREIGN_URL
 from wizard.tunnels.localtunnel import SERVER_VARIABLE, LocaltunnelTunnel

@@ -33,8 +33,8 @@ from tests.providers import Authority, make_authority
 from tests.sockets import read_request, server
 from tests.tunnels.conftest import Listener, until
 from wizard.findings import ExitCode, Failure
-from wizard.process_control import start_time
-from wizard.processes import Processes
+from wizard.system.process_control import start_time
+from wizard.system.processes import Processes
 from wizard.tunnels import EventKind, TunnelRequest, ngrok_agent, ngrok_config, provider
 from wizard.tunnels.local_api import LocalApi
 from wizard.tunnels.ngrok import NgrokTunnel
@@ -542,7 +542,7 @@ def test_no_agent_outlives_us(world: World, number: signal.Signals) -> None:
     script = world.folder / "wizard_run.py"
     script.write_text(
         "import sys, time, pathlib\n"
-        "from wizard.processes import Processes\n"
+        "from wizard.system.processes import Processes\n"
         "from wizard.tunnels import TunnelRequest, provider\n"
         f"request = TunnelRequest(port=1, state_dir=pathlib.Path({str(world.folder)!r}))\n"
         "import os\n"
@@ -569,7 +569,7 @@ def test_ctrl_c_during_the_start_leaves_no_agent(world: World) -> None:
         "import os, pathlib, signal\n"
         # A shell that runs the tests in the background makes it ignored.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from wizard.processes import Processes\n"
+        "from wizard.system.processes import Processes\n"
         "from wizard.tunnels import TunnelRequest, provider\n"
         f"request = TunnelRequest(port=1, state_dir=pathlib.Path({str(world.folder)!r}))\n"
         "try:\n"

@@ -106,7 +106,7 @@ def test_names_the_file_on_a_full_disk(
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "/temporary")
 
-    monkeypatch.setattr("wizard.private_files.sync", refuse)
+    monkeypatch.setattr("wizard.system.private_files.sync", refuse)
     with pytest.raises(Failure) as caught:
         save_authtoken(TOKEN, environ)
 

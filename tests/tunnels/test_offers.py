@@ -10,8 +10,8 @@ import pytest
 from tests.fakes import NoProcesses
 from tests.languages import speaking, untranslatable
 from wizard.defaults import TUNNELS
-from wizard.processes import Completed, Processes
-from wizard.running_process import RunningProcess
+from wizard.system.processes import Completed, Processes
+from wizard.system.running_process import RunningProcess
 from wizard.tunnels import ngrok_config, provider
 from wizard.tunnels.local import port_taken
 

@@ -420,7 +420,7 @@ PROXY_PROCESS = """
 import sys
 from pathlib import Path
 from wizard.tunnels.certificates import Authority
-from wizard.loopback import listeners
+from wizard.system.loopback import listeners
 from wizard.tunnels import TunnelRequest
 from wizard.tunnels.proxy import Proxy
 

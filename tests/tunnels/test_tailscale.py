@@ -15,8 +15,8 @@ from tests.tunnels.conftest import Listener, program_pid, supervisors, until
 from tests.tunnels.public_end import World
 from tests.tunnels.test_offers import Machine
 from wizard.findings import ExitCode, Failure
-from wizard.processes import Processes
 from wizard.sign_in_traffic import recorded
+from wizard.system.processes import Processes
 from wizard.tunnels import EventKind, provider
 from wizard.tunnels.tailscale import TailscaleTunnel
 

@@ -15,7 +15,7 @@ from cryptography import x509
 
 from tests.tunnels.loopback import RunningProxy, Upstream, WithoutMkcert, running_proxy, serving
 from wizard.findings import Failure
-from wizard.processes import Completed, Processes
+from wizard.system.processes import Completed, Processes
 from wizard.tunnels.certificates import Authority, local_authority
 from wizard.tunnels.trust import Step, plan, run
 

@@ -41,7 +41,8 @@ def test_the_state_folder_is_the_users_alone(machine: Machine, work: Path) -> No
     """
     state = work / "state"
     done = machine.python(
-        "import sys; from pathlib import Path; from wizard.private_files import private_folder;"
+        "import sys; from pathlib import Path;"
+        "from wizard.system.private_files import private_folder;"
         "private_folder(Path(sys.argv[1]), 'backups')",
         machine.path(state),
     )

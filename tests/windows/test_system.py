@@ -32,7 +32,7 @@ def test_a_library_that_cannot_load_is_named(machine: Machine, work: Path) -> No
 STORES = """
 import ctypes, os, ssl, sys
 from pathlib import Path
-from wizard.processes import Processes
+from wizard.system.processes import Processes
 from wizard.tunnels.certificates import local_authority
 from wizard.tunnels.trust import is_done, plan
 processes = Processes()
@@ -59,7 +59,7 @@ def test_the_machines_certificates_are_not_the_users(machine: Machine, work: Pat
 
 JOB = """
 import os, subprocess, sys, time
-from wizard.processes import Processes
+from wizard.system.processes import Processes
 grandchild = "import time; time.sleep(300)"
 # The program ends at once, and leaves a child that holds no pipe.
 program = (
@@ -86,10 +86,10 @@ def test_a_childs_child_ends_though_its_parent_has_ended(machine: Machine) -> No
 
 ASKED = """
 import sys, time
-from wizard import processes
-from wizard.processes import Processes
+from wizard.system import processes
+from wizard.system.processes import Processes
 # A busy machine may need more time.
-patient = "import wizard.supervisor; wizard.supervisor.GRACE_SECONDS = 100; from"
+patient = "import wizard.system.supervisor; wizard.system.supervisor.GRACE_SECONDS = 100; from"
 processes._SUPERVISOR = processes._SUPERVISOR.replace("from", patient)
 program = (
     "import signal, sys, time;"
@@ -111,7 +111,7 @@ def test_a_program_is_asked_before_it_is_ended(machine: Machine) -> None:
     assert done.text.split() == ["ready", "asked", "3"], done.text
 
 
-PATIENT = "import wizard.platforms as it; it.HELD_SECONDS = 100; "
+PATIENT = "import wizard.system.platforms as it; it.HELD_SECONDS = 100; "
 WIZARD = "from wizard.__main__ import main; main()"
 HOLD = """
 import sys

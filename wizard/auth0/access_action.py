@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from wizard.auth0.access import ADMIN_ROLE, ROLES_CLAIM, USER_ROLE, Policy, Who
-from wizard.reading import load_json
+from wizard.system.reading import load_json
 
 _MARKER = "// librechat-auth0 access, version 1: "
 _BODY = """\

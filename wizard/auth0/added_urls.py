@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from wizard.platforms import true_path
-from wizard.private_files import file_name
 from wizard.settings import URL_LISTS, Urls
-from wizard.state_file import StateFile
+from wizard.system.platforms import true_path
+from wizard.system.private_files import file_name
+from wizard.system.state_file import StateFile
 
 Pairs = frozenset[tuple[str, str]]  # of a list's name and a URL in it
 

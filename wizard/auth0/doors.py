@@ -11,7 +11,7 @@ from wizard.auth0.access import Door, Doors
 from wizard.auth0.redact import quoted
 from wizard.http import HttpClient, NetworkError
 from wizard.language import Message
-from wizard.reading import load_json
+from wizard.system.reading import load_json
 
 DATABASE = "auth0"
 # Strangers can create an account in these, unless sign-ups are off; two are passwordless.

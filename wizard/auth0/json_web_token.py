@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from wizard.auth0.openid_client import number
 from wizard.auth0.redact import quoted
-from wizard.reading import load_json
+from wizard.system.reading import load_json
 
 if TYPE_CHECKING:
     from wizard.auth0.tenant import Jwk

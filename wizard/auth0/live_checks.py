@@ -11,13 +11,13 @@ from wizard.auth0.error_table import Check, Meaning, finding_of
 from wizard.auth0.probes import Answer, Probes
 from wizard.auth0.retry import Patient
 from wizard.auth0.tenant import Discovery, Jwk, fetch_discovery, fetch_keys
-from wizard.clock import Clock
 from wizard.findings import ExitCode, Finding, Outcome, exit_code_of
 from wizard.http import HttpClient
 from wizard.language import Message
 from wizard.rules import rule
 from wizard.settings import Settings
-from wizard.threads import begin
+from wizard.system.clock import Clock
+from wizard.system.threads import begin
 
 T = TypeVar("T")
 # The checks that need no sign-in.

@@ -17,10 +17,10 @@ from wizard.auth0.tenant import network_finding
 from wizard.findings import Failure
 from wizard.http import HttpClient, NetworkError, Response, Trouble
 from wizard.language import Message, sentences
-from wizard.processes import Completed, Processes, without_secrets
-from wizard.reading import load_json, read_file
 from wizard.rules import rule
 from wizard.settings import InvalidValue, is_tenant_domain, parse_domain
+from wizard.system.processes import Completed, Processes, without_secrets
+from wizard.system.reading import load_json, read_file
 
 SCOPES_MISSING = rule("LA602")
 OTHER_TENANT = rule("LA615")

@@ -16,12 +16,12 @@ from wizard.auth0.management_access import SCOPES_MISSING, Access
 from wizard.auth0.redact import quoted
 from wizard.auth0.retry import Patient
 from wizard.auth0.tenant import network_finding
-from wizard.clock import Clock
 from wizard.findings import Failure
 from wizard.http import NetworkError, Response
 from wizard.language import Message
-from wizard.reading import load_json
 from wizard.rules import rule
+from wizard.system.clock import Clock
+from wizard.system.reading import load_json
 
 AT_THE_LIMIT = rule("LA603")
 REFUSED = rule("LA606")

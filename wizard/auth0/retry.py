@@ -5,8 +5,8 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any, NamedTuple
 
-from wizard.clock import Clock
 from wizard.http import HttpClient, NetworkError, Response, Trouble
+from wizard.system.clock import Clock
 
 DEFAULT_WAIT = 1.0
 SHORTEST_WAIT = 0.1

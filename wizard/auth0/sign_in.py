@@ -31,16 +31,16 @@ from wizard.auth0.redact import quoted
 from wizard.auth0.result_page import judgement_page, refusal_page
 from wizard.auth0.tenant import Discovery, Jwk, network_finding
 from wizard.auth0.tokens import Admit, Expected, Judgement, Tokens, judge_tokens, read_tokens
-from wizard.clock import Clock
 from wizard.defaults import ENGLISH, LIBRECHAT_PORT
 from wizard.findings import Outcome
 from wizard.http import PAST_TUNNEL_PAGES, HttpClient, NetworkError
 from wizard.http_server import Answer, HttpServer, Request, security_headers
 from wizard.language import Language, Message, joined, sentences
-from wizard.loopback import Listen, listeners
 from wizard.rules import LIBRECHAT_HOLDS_PORT, rule
 from wizard.settings import CALLBACK_PATH, LOOPBACK_HOSTS, Settings, is_loopback
 from wizard.sign_in_traffic import PROBE_PATH
+from wizard.system.clock import Clock
+from wizard.system.loopback import Listen, listeners
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -6,12 +6,12 @@ from urllib.parse import urlsplit
 
 from wizard.auth0.redact import quoted
 from wizard.auth0.retry import http_date
-from wizard.clock import Clock
 from wizard.findings import Finding
 from wizard.http import HttpClient, NetworkError, Response, Trouble
 from wizard.language import Message
 from wizard.rules import ISSUER_WITH_PATH, rule
 from wizard.settings import METADATA_PATH, Settings, is_loopback, is_tenant_domain
+from wizard.system.clock import Clock
 
 # What jsonwebtoken, which LibreChat verifies with, accepts for an RSA key.
 ACCEPTED_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")

@@ -18,10 +18,10 @@ from wizard.commands.values import MISSING_OPTION, did_you_mean, option
 from wizard.defaults import TUNNELS
 from wizard.findings import Failure
 from wizard.language import Message
-from wizard.platforms import command_line
 from wizard.ports import Ports
 from wizard.rules import rule
-from wizard.surroundings import is_over_ssh
+from wizard.system.platforms import command_line
+from wizard.system.surroundings import is_over_ssh
 from wizard.tunnels import Offer, Provider, Tunnel, TunnelRequest, is_own, provider
 
 NO_SUCH_TUNNEL = rule("LA006")

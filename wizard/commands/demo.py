@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard import loopback
 from wizard.commands.init import SIGN_IN_WORKS, run_init
 from wizard.commands.init_progress import InitResult
 from wizard.commands.options import InitOptions
@@ -27,15 +26,16 @@ from wizard.commands.tunnel_menu import OpenedUrls
 from wizard.defaults import LIBRECHAT_PORT
 from wizard.demo.tenant import Tenant, User, add_librechat
 from wizard.demo.user import sign_in_like_a_user
-from wizard.desktop import Desktop
 from wizard.execution import Report, Result
 from wizard.findings import Failure
 from wizard.http import HttpClient, Https, NetworkError
-from wizard.interrupts import signals_held
 from wizard.language import Language, Message
-from wizard.platforms import command_line
 from wizard.ports import Ports
 from wizard.settings import Settings
+from wizard.system import loopback
+from wizard.system.desktop import Desktop
+from wizard.system.interrupts import signals_held
+from wizard.system.platforms import command_line
 from wizard.tunnels.local import DEFAULT_PORT
 from wizard.ui.console import Console
 

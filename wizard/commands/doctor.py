@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from wizard.clock import local_time
 from wizard.commands.doctor_screen import merged_findings, show_examination, show_proof
 from wizard.commands.prove import How, proof_of
 from wizard.commands.values import INVALID_VALUE, MISSING_OPTION, env_store, read_subject
@@ -22,6 +21,7 @@ from wizard.language import Message
 from wizard.librechat.env_store import EnvStore
 from wizard.ports import Ports
 from wizard.rules import all_rules
+from wizard.system.clock import local_time
 
 if TYPE_CHECKING:
     from wizard.auth0.live_checks import CheckResult

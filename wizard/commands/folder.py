@@ -16,9 +16,9 @@ from wizard.librechat.runner import Runner
 from wizard.librechat.secrets import secrets_of
 from wizard.librechat.version_gates import Setup, announced
 from wizard.ports import Ports
-from wizard.reading import expanded, is_folder
 from wizard.rules import rule
 from wizard.settings import InvalidValue, Settings
+from wizard.system.reading import expanded, is_folder
 from wizard.ui.prompts import Choice, Prompter
 
 NOT_LIBRECHAT = rule("LA007")

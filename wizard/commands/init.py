@@ -24,12 +24,12 @@ from wizard.commands.values import librechat_port, read_subject
 from wizard.commands.who import ask_steps, close_doors
 from wizard.execution import INTERRUPTED, Report
 from wizard.findings import ExitCode, Failure, Finding, exit_code_of
-from wizard.interrupts import is_ctrl_c
 from wizard.known import NAMES, Known, known_in
 from wizard.language import Message, joined, sentences
 from wizard.librechat.env_file import removed_lines
 from wizard.ports import Ports
 from wizard.rules import LIBRECHAT_HOLDS_PORT
+from wizard.system.interrupts import is_ctrl_c
 
 if TYPE_CHECKING:
     from wizard.auth0.live_checks import TenantReport

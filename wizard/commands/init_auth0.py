@@ -43,12 +43,12 @@ from wizard.commands.questions import (
     same_client,
 )
 from wizard.findings import ExitCode, Failure, Outcome, exit_code_of
-from wizard.interrupts import is_ctrl_c
 from wizard.known import NAMES, Known
 from wizard.language import Message, joined
 from wizard.librechat.version_gates import Setup, announced
 from wizard.ports import Ports
 from wizard.settings import is_tenant_domain
+from wizard.system.interrupts import is_ctrl_c
 from wizard.ui.prompts import Back, Choice, Prompter
 
 if TYPE_CHECKING:

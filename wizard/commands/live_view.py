@@ -7,14 +7,14 @@ from contextlib import ExitStack
 from datetime import datetime
 from typing import NamedTuple
 
-from wizard.clock import SleepWatch, duration
 from wizard.findings import Finding
 from wizard.http import HttpClient, NetworkError
-from wizard.interrupts import is_ctrl_c
 from wizard.language import Message, joined
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.sign_in_traffic import PROBE_PATH
+from wizard.system.clock import SleepWatch, duration
+from wizard.system.interrupts import is_ctrl_c
 from wizard.tunnels import EventKind, Tunnel, TunnelEvent
 
 TUNNEL_ENDED = rule("LA320")

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from wizard import loopback
-from wizard.clock import local_time
 from wizard.commands.by_hand import open_page
 from wizard.commands.choose_access import CLI, credential_at_hand, tenant_at_hand
 from wizard.commands.folder import tell_folder
@@ -24,7 +22,9 @@ from wizard.librechat.runner import Way
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import host_of
-from wizard.surroundings import forwarded_url, is_container, is_over_ssh
+from wizard.system import loopback
+from wizard.system.clock import local_time
+from wizard.system.surroundings import forwarded_url, is_container, is_over_ssh
 from wizard.ui.prompts import Choice, Prompter
 
 NOT_WRITABLE = rule("LA032")

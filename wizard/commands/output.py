@@ -13,10 +13,10 @@ from wizard.librechat.access import readers
 from wizard.librechat.env_store import UNWRITABLE
 from wizard.librechat.formats import FORMATS, sign_in_variables
 from wizard.librechat.variables import is_secret
-from wizard.os_errors import refusal
 from wizard.ports import Ports
-from wizard.private_files import write_whole
-from wizard.reading import expanded
+from wizard.system.os_errors import refusal
+from wizard.system.private_files import write_whole
+from wizard.system.reading import expanded
 from wizard.text import MASK
 
 STANDARD_OUTPUT = "-"

@@ -17,7 +17,7 @@ from wizard.librechat.env_store import EnvStore
 from wizard.librechat.variables import is_known
 from wizard.ports import Ports
 from wizard.settings import Settings
-from wizard.state_file import StateFile
+from wizard.system.state_file import StateFile
 
 if TYPE_CHECKING:
     from wizard.auth0.live_checks import CheckResult, TenantReport

@@ -8,7 +8,7 @@ from typing import Any
 
 from wizard.execution import Result
 from wizard.ports import Ports
-from wizard.reading import load_json
+from wizard.system.reading import load_json
 
 PATH = Path(__file__).parents[1] / "schema.json"
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from wizard.commands.change import Question, consent
 from wizard.execution import Result
 from wizard.language import Message
-from wizard.platforms import command_line
 from wizard.ports import Ports
-from wizard.reading import expanded
+from wizard.system.platforms import command_line
+from wizard.system.reading import expanded
 from wizard.tunnels import trust
 from wizard.tunnels.local import TRUST_LATER
 

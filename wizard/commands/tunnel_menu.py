@@ -8,9 +8,9 @@ from wizard.defaults import TUNNELS
 from wizard.language import Message, joined, sentences
 from wizard.ports import Ports
 from wizard.settings import parse_public_url
-from wizard.state_file import StateFile
-from wizard.surroundings import is_over_ssh
-from wizard.threads import begin
+from wizard.system.state_file import StateFile
+from wizard.system.surroundings import is_over_ssh
+from wizard.system.threads import begin
 from wizard.tunnels import Offer, provider, providers_of
 from wizard.ui.prompts import Choice
 

@@ -11,11 +11,11 @@ from wizard.findings import Rule
 from wizard.language import Message
 from wizard.librechat.checkout import find
 from wizard.librechat.env_store import EnvStore
-from wizard.os_errors import refusal
 from wizard.ports import Ports
-from wizard.reading import expanded
 from wizard.rules import rule
 from wizard.settings import InvalidValue, parse_port, pasted, port_in
+from wizard.system.os_errors import refusal
+from wizard.system.reading import expanded
 from wizard.text import closest
 
 if TYPE_CHECKING:

@@ -16,12 +16,12 @@ from email.utils import formatdate
 from pathlib import Path
 from urllib.parse import parse_qsl, urljoin
 
-from wizard import loopback
 from wizard.demo.tenant import CallbackError, SignIn, Tenant, TenantError, new_key, required
 from wizard.demo.tokens import TokenEndpoint
 from wizard.http_server import Answer, HttpServer, Request, page
 from wizard.language import Language, Message
 from wizard.rules import rule
+from wizard.system import loopback
 
 NO_START = rule("LA450")
 BROWSER_COOKIE = "__Host-demo-tenant-browser"

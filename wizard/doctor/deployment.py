@@ -12,8 +12,8 @@ from wizard.language import Message
 from wizard.librechat.access import UNREADABLE_IN_CONTAINER, unreadable
 from wizard.librechat.compose.model import Trouble, same_file
 from wizard.librechat.environment import Origin
-from wizard.platforms import command_line
 from wizard.rules import rule
+from wizard.system.platforms import command_line
 
 PANEL_CALLBACK = rule("LA507")
 QUOTES_KEPT = rule("LA511")

@@ -5,7 +5,6 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from wizard.clock import Clock
 from wizard.doctor.causes import without_consequences
 from wizard.doctor.process import with_age_first, with_remedy
 from wizard.doctor.registry import FILE_CHECKS, RUNNING_CHECKS, diagnose
@@ -17,7 +16,8 @@ from wizard.language import Message
 from wizard.librechat.running import look_at_instance
 from wizard.rules import BUG, all_rules
 from wizard.settings import Settings, is_public, port_in
-from wizard.threads import begin
+from wizard.system.clock import Clock
+from wizard.system.threads import begin
 
 if TYPE_CHECKING:
     from wizard.auth0.access import Doors

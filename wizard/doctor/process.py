@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from wizard.clock import local_time
 from wizard.doctor.check import Check, Violation, check
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding, Severity
@@ -12,6 +11,7 @@ from wizard.language import Message, ended, sentences
 from wizard.librechat.log import UNKNOWN_ERROR, judge_log
 from wizard.librechat.restart import restart_fix
 from wizard.rules import rule
+from wizard.system.clock import local_time
 
 STARTED_EARLIER = rule("LA594")
 FAILS_WITH_OLD_VALUES = rule("LA550")

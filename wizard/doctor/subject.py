@@ -24,10 +24,10 @@ from wizard.librechat.log import traces_of
 from wizard.librechat.runner import Evidence, Runner, judge
 from wizard.librechat.secrets import secrets_of, without_forms
 from wizard.librechat.variables import VARIABLES, Section, is_secret
-from wizard.processes import Processes
 from wizard.settings import LOGOUT_PATH, METADATA_PATH, Settings, host_of, is_tenant_domain, port_in
+from wizard.system.processes import Processes
+from wizard.system.threads import begin
 from wizard.text import MASK, Secrets, shortened
-from wizard.threads import begin
 
 SHOWN_LENGTH = 80
 _LONGEST_PREFIX = 24  # of `- NAME=`, `set NAME=`, `$env:NAME =`

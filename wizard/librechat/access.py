@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from wizard.findings import Finding
 from wizard.language import Message
-from wizard.platforms import command_line
 from wizard.rules import rule
+from wizard.system.platforms import command_line
 
 STAYS_OPEN = rule("LA028")
 UNREADABLE_IN_CONTAINER = rule("LA506")

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from wizard.private_files import file_name, private_folder, sync_folder, write_whole
-from wizard.reading import files_in
+from wizard.system.private_files import file_name, private_folder, sync_folder, write_whole
+from wizard.system.reading import files_in
 
 BACKUPS_KEPT = 10
 # The next run replaces what a killed one left under this name.

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from wizard.librechat.compose.own import DEPLOY_FILE, MAIN_FILES
 from wizard.librechat.config_file import FILE_NAME
-from wizard.platforms import user_id
-from wizard.processes import Processes
-from wizard.reading import json_object, read_file
+from wizard.system.platforms import user_id
+from wizard.system.processes import Processes
+from wizard.system.reading import json_object, read_file
 
 MAX_FILE_BYTES = 1 << 20
 LONGEST_VERSION = 40

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from wizard.clock import moment
 from wizard.librechat.access import Reader, is_number
 from wizard.librechat.compose.model import Mount, Service, as_list, pairs, scalar
 from wizard.librechat.environment import Origin, of_process
-from wizard.processes import Completed, Processes
-from wizard.reading import load_json
+from wizard.system.clock import moment
+from wizard.system.processes import Completed, Processes
+from wizard.system.reading import load_json
 
 DOCKER_SECONDS = 3.0
 MOST_CONTAINERS = 200

@@ -18,7 +18,6 @@ from functools import cache, cached_property, partial
 from pathlib import Path
 
 from wizard.findings import Failure, Rule
-from wizard.interrupts import signals_held
 from wizard.language import Message
 from wizard.librechat.access import AccessPlan, Notice, plan_access, readers, same_access
 from wizard.librechat.backups import PART, Backup, Backups, parts_left
@@ -26,14 +25,15 @@ from wizard.librechat.checkout import look_at
 from wizard.librechat.compose.deployment import read_deployment
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.runner import Evidence, Runner, judge, look_at_machine
-from wizard.locks import LockHeld, locked
-from wizard.os_errors import place_of, refusal, remedy
-from wizard.platforms import true_path, user_id
-from wizard.private_files import file_name, private_folder, sync_folder, write_whole
-from wizard.processes import Processes
-from wizard.reading import NOT_REGULAR, read_file
 from wizard.rules import rule
 from wizard.settings import port_in
+from wizard.system.interrupts import signals_held
+from wizard.system.locks import LockHeld, locked
+from wizard.system.os_errors import place_of, refusal, remedy
+from wizard.system.platforms import true_path, user_id
+from wizard.system.private_files import file_name, private_folder, sync_folder, write_whole
+from wizard.system.processes import Processes
+from wizard.system.reading import NOT_REGULAR, read_file
 
 UNREADABLE = rule("LA020")
 NOT_A_FILE = rule("LA021")

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from wizard.reading import read_file
+from wizard.system.reading import read_file
 
 # An index of 100,000 files has about 10 MB.
 _MAX_INDEX_BYTES = 32 << 20

@@ -12,19 +12,19 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from wizard.clock import local_time, moment
 from wizard.findings import Finding, Rule
 from wizard.language import Message
 from wizard.librechat.admission import DOMAIN_REFUSED, LACKS_ROLE
-from wizard.os_errors import reason_of
-from wizard.reading import json_object, read_end
 from wizard.rules import rule
+from wizard.system.clock import local_time, moment
+from wizard.system.os_errors import reason_of
+from wizard.system.reading import json_object, read_end
 from wizard.text import one_line, shortened
 
 if TYPE_CHECKING:
     from wizard.librechat.containers import RunningContainer
     from wizard.librechat.runner import Runner
-    from wizard.processes import Processes
+    from wizard.system.processes import Processes
 
 UNREADABLE = rule("LA592")
 DID_NOT_START = rule("LA580")

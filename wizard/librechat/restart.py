@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from wizard.language import Message, joined
 from wizard.librechat.compose.own import MAIN_FILES, OVERRIDE_FILES
 from wizard.librechat.runner import Runner, Way
-from wizard.platforms import command_line
+from wizard.system.platforms import command_line
 
 if TYPE_CHECKING:
-    from wizard.running_process import RunningProcess
+    from wizard.system.running_process import RunningProcess
 
 # Another unit may be the login session or cron job that started LibreChat.
 _OWN_UNIT = r"(?i)chat"

@@ -12,12 +12,12 @@ from wizard.librechat.checkout import Checkout
 from wizard.librechat.compose.deployment import Deployment
 from wizard.librechat.compose.model import Service, real_path, same_file
 from wizard.librechat.versions import parse_version
-from wizard.threads import begin
+from wizard.system.threads import begin
 
 if TYPE_CHECKING:
     from wizard.librechat.containers import RunningContainer
-    from wizard.processes import Processes
-    from wizard.running_process import RunningProcess
+    from wizard.system.processes import Processes
+    from wizard.system.running_process import RunningProcess
 
 _SERVER = r"(?:^|[/\\])server[/\\](?:index|experimental)\.js$"
 NOT_KNOWN = Message("It is not known how LibreChat runs.")

@@ -24,8 +24,8 @@ from wizard.librechat.characters import SPACES, URL_SPACES
 from wizard.librechat.variables import is_enabled
 from wizard.rules import rule
 from wizard.settings import host_of, is_loopback
+from wizard.system.threads import begin
 from wizard.text import shortened
-from wizard.threads import begin
 from wizard.tunnel_services import OTHER_PORT, REFUSALS, refusal_of, why_closed
 
 NOT_RUNNING = rule("LA520")

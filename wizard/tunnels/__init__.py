@@ -17,12 +17,12 @@ from urllib.parse import urlsplit
 
 from wizard.defaults import ENGLISH, TUNNELS
 from wizard.language import Language
-from wizard.loopback import Listen, listeners
+from wizard.system.loopback import Listen, listeners
 
 if TYPE_CHECKING:
     from wizard.findings import Finding, Rule
-    from wizard.processes import Processes
     from wizard.sign_in_traffic import Passage
+    from wizard.system.processes import Processes
 
 EVENTS_KEPT = 1000
 

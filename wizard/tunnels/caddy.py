@@ -6,13 +6,13 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from wizard import loopback
 from wizard.findings import Failure
 from wizard.language import Message
-from wizard.private_files import private_folder, write_whole
-from wizard.reading import json_object
 from wizard.rules import rule
 from wizard.settings import LOOPBACK_HOSTS
+from wizard.system import loopback
+from wizard.system.private_files import private_folder, write_whole
+from wizard.system.reading import json_object
 from wizard.tunnels import Offer
 from wizard.tunnels.child import ProxiedTunnel, exit_text
 from wizard.tunnels.local import (
@@ -25,7 +25,7 @@ from wizard.tunnels.local import (
 )
 
 if TYPE_CHECKING:
-    from wizard.processes import Processes
+    from wizard.system.processes import Processes
     from wizard.tunnels.certificates import Authority
 
 NO_CADDY = rule("LA350")

@@ -32,15 +32,15 @@ from cryptography.x509 import Certificate, CertificateBuilder, GeneralName
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from wizard.language import Message
-from wizard.locks import LockHeld, locked
-from wizard.private_files import private_folder, write_whole
-from wizard.reading import read_file
 from wizard.rules import rule
 from wizard.settings import LOOPBACK_HOSTS
+from wizard.system.locks import LockHeld, locked
+from wizard.system.private_files import private_folder, write_whole
+from wizard.system.reading import read_file
 from wizard.tunnels.trust import CA_FILE, FOLDER, mkcert_root
 
 if TYPE_CHECKING:
-    from wizard.processes import Processes
+    from wizard.system.processes import Processes
 
 PrivateKey = ec.EllipticCurvePrivateKey
 

@@ -11,20 +11,20 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from wizard.clock import SleepWatch
 from wizard.findings import Failure
 from wizard.language import Message
-from wizard.process_control import end_child
-from wizard.processes import lines_of, without_secrets
 from wizard.rules import rule
 from wizard.settings import InvalidValue, parse_public_url
-from wizard.supervisor import GRACE_SECONDS, NOT_STARTED
+from wizard.system.clock import SleepWatch
+from wizard.system.process_control import end_child
+from wizard.system.processes import lines_of, without_secrets
+from wizard.system.supervisor import GRACE_SECONDS, NOT_STARTED
 from wizard.text import one_line
 from wizard.tunnels import EventKind, Offer, Provider, TunnelEvent, TunnelRequest, is_own
 
 if TYPE_CHECKING:
     from wizard.findings import Rule
-    from wizard.processes import Processes
+    from wizard.system.processes import Processes
     from wizard.tunnels.proxy import Proxy
 
 LINES_KEPT = 40

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from wizard.findings import Failure
 from wizard.language import Message
-from wizard.private_files import private_folder, write_whole
 from wizard.rules import rule
-from wizard.supervisor import NOT_STARTED
+from wizard.system.private_files import private_folder, write_whole
+from wizard.system.supervisor import NOT_STARTED
 from wizard.tunnel_services import CLOUDFLARE
 from wizard.tunnels import Offer
 from wizard.tunnels.child import NpmProgram, ProxiedTunnel
 from wizard.tunnels.local_api import LocalApi
 
 if TYPE_CHECKING:
-    from wizard.processes import Processes
+    from wizard.system.processes import Processes
 
 # npm's package downloads Cloudflare's program at its first start, and passes all arguments on.
 # Source: https://github.com/JacobLinCool/node-cloudflared

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from time import perf_counter, time
 from typing import cast
 
-from wizard import loopback
 from wizard.http import WAITING, WAITING_HEADER
 from wizard.http_server import Answer, page, security_headers
 from wizard.language import Language, Message
 from wizard.sign_in_traffic import passage
+from wizard.system import loopback
 from wizard.tunnels import EventKind, OnEvent, TunnelEvent
 from wizard.tunnels.http1 import AnswerReader, Exchange, Refused, RequestReader
 

@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from wizard.language import Message
-from wizard.processes import TIMED_OUT
 from wizard.rules import rule
+from wizard.system.processes import TIMED_OUT
 from wizard.tunnel_services import DEV_TUNNELS
 from wizard.tunnels import Offer
 from wizard.tunnels.child import ProxiedTunnel, exit_text
 
 if TYPE_CHECKING:
     from wizard.findings import Failure
-    from wizard.processes import Processes
+    from wizard.system.processes import Processes
 
 ASK_SECONDS = 1.0
 

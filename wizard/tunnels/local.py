@@ -21,7 +21,7 @@ from wizard.tunnels import Offer, Provider, TunnelRequest
 if TYPE_CHECKING:
     import socket
 
-    from wizard.processes import Processes
+    from wizard.system.processes import Processes
     from wizard.tunnels.certificates import Authority
     from wizard.tunnels.proxy import Proxy
 

@@ -16,7 +16,7 @@ from wizard.tunnels.child import NpmProgram, ProxiedTunnel, exit_text
 
 if TYPE_CHECKING:
     from wizard.findings import Failure
-    from wizard.processes import Processes
+    from wizard.system.processes import Processes
 
 PROGRAM = NpmProgram("lt", "localtunnel@2.0.2")
 PUBLIC_SERVER = "https://localtunnel.me"

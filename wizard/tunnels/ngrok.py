@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 
 from wizard.findings import Failure
 from wizard.language import Message
-from wizard.private_files import private_folder, write_whole
-from wizard.processes import Processes
 from wizard.settings import InvalidValue, parse_public_url
-from wizard.supervisor import NOT_RUNNABLE, NOT_STARTED
+from wizard.system.private_files import private_folder, write_whole
+from wizard.system.processes import Processes
+from wizard.system.supervisor import NOT_RUNNABLE, NOT_STARTED
 from wizard.tunnel_services import NGROK
 from wizard.tunnels import Offer, TunnelRequest, is_own, ngrok_agent, ngrok_config, ngrok_errors
 from wizard.tunnels.child import ChildTunnel

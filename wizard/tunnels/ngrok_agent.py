@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 from wizard.http import ssl_context
 from wizard.language import Message, joined
-from wizard.private_files import write_whole
-from wizard.processes import programs
 from wizard.sign_in_traffic import Passage, passage
+from wizard.system.private_files import write_whole
+from wizard.system.processes import programs
 from wizard.text import one_line
 from wizard.tunnels import EventKind, TunnelEvent
 from wizard.tunnels.ngrok_config import directory
 from wizard.tunnels.ngrok_errors import NO_DOWNLOAD, OLD_AGENT, REFUSED, failure_of
 
 if TYPE_CHECKING:
-    from wizard.processes import Processes
+    from wizard.system.processes import Processes
     from wizard.tunnels.local_api import LocalApi
 
 # The agent serves its local API on the first free port from 4040 on.

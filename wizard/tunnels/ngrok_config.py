@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from wizard.language import Message
-from wizard.os_errors import place_of, refusal, remedy
-from wizard.private_files import write_whole
-from wizard.reading import read_file
 from wizard.settings import InvalidValue
+from wizard.system.os_errors import place_of, refusal, remedy
+from wizard.system.private_files import write_whole
+from wizard.system.reading import read_file
 from wizard.tunnels.ngrok_errors import BAD_CONFIGURATION, MALFORMED_TOKEN, TOKEN_NOT_SAVED
 
 if TYPE_CHECKING:

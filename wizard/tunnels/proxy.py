@@ -10,8 +10,8 @@ import threading
 from asyncio.sslproto import SSLProtocol
 from functools import partial
 
-from wizard.platforms import give_back_memory
 from wizard.sign_in_traffic import record
+from wizard.system.platforms import give_back_memory
 from wizard.tunnels import QueuedListener, TunnelEvent, TunnelRequest
 from wizard.tunnels.connections import Client, Route
 

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from wizard.language import Message
-from wizard.reading import json_object
 from wizard.rules import rule
 from wizard.settings import InvalidValue, parse_public_url
+from wizard.system.reading import json_object
 from wizard.tunnels import Offer
 from wizard.tunnels.child import ProxiedTunnel, exit_text
 
 if TYPE_CHECKING:
     from wizard.findings import Failure
-    from wizard.processes import Processes
+    from wizard.system.processes import Processes
 
 LOOK_SECONDS, ASK_SECONDS = 1.0, 15.0
 CONSENT_SECONDS = 300.0

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from wizard.findings import Finding
 from wizard.language import Message
-from wizard.platforms import command_line, system_folder, user_id
-from wizard.private_files import file_name, private_folder, write_whole
-from wizard.reading import read_file
 from wizard.rules import rule
+from wizard.system.platforms import command_line, system_folder, user_id
+from wizard.system.private_files import file_name, private_folder, write_whole
+from wizard.system.reading import read_file
 
 if TYPE_CHECKING:
-    from wizard.processes import Processes
+    from wizard.system.processes import Processes
 
 Command = tuple[str, ...]
 

@@ -16,9 +16,9 @@ from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.live_view import LiveView
 from wizard.findings import ExitCode, Failure
 from wizard.language import Language
-from wizard.platforms import reader_has_gone
-from wizard.process_control import start_time
-from wizard.reading import load_json
+from wizard.system.platforms import reader_has_gone
+from wizard.system.process_control import start_time
+from wizard.system.reading import load_json
 from wizard.text import one_line
 from wizard.tunnels import EventKind, TunnelEvent, TunnelRequest, provider
 
@@ -28,7 +28,7 @@ STAY = "stay"
 
 def main() -> int:
     """Run the process; return its exit status."""
-    from wizard.interrupts import end_on_signals
+    from wizard.system.interrupts import end_on_signals
 
     os.umask(0o077)
     end_on_signals()
@@ -69,7 +69,7 @@ class _Holder:
         )
 
     def run(self) -> int:
-        from wizard.processes import Processes
+        from wizard.system.processes import Processes
 
         tunnel = provider(self._name)(self._request, Processes(), self._environ)
         try:

@@ -1,7 +1,7 @@
 """Records of the tunnels in the background: one file for each `.env`, without secrets.
 
-A process is identified by its PID and start time (`wizard.process_control.start_time`), so a PID
-that is in use again, even after a reboot, is never mistaken for ours.
+A process is identified by its PID and start time (`wizard.system.process_control.start_time`), so
+a PID that is in use again, even after a reboot, is never mistaken for ours.
 """
 
 import json
@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from wizard.locks import LockHeld, locked
-from wizard.platforms import true_path
-from wizard.private_files import file_name, private_folder, write_whole
-from wizard.process_control import end, start_time
-from wizard.reading import files_in, load_json, read_file
 from wizard.rules import rule
+from wizard.system.locks import LockHeld, locked
+from wizard.system.platforms import true_path
+from wizard.system.private_files import file_name, private_folder, write_whole
+from wizard.system.process_control import end, start_time
+from wizard.system.reading import files_in, load_json, read_file
 
 STARTING = rule("LA321")
 NOT_STOPPED = rule("LA322")

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wizard.clock import duration
 from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.execution import Result
 from wizard.findings import Finding
 from wizard.language import Message
 from wizard.ports import Ports
 from wizard.rules import rule
+from wizard.system.clock import duration
 
 GONE = rule("LA326")
 BROKEN_RECORD = rule("LA377")

@@ -19,11 +19,11 @@ from wizard.commands.background.process import STAY, send
 from wizard.commands.background.records import Background
 from wizard.findings import Failure
 from wizard.language import Language
-from wizard.platforms import own_session, reader_has_gone, true_path
-from wizard.process_control import end_child
-from wizard.processes import own_program, without_secrets
-from wizard.reading import load_json
 from wizard.rules import rule
+from wizard.system.platforms import own_session, reader_has_gone, true_path
+from wizard.system.process_control import end_child
+from wizard.system.processes import own_program, without_secrets
+from wizard.system.reading import load_json
 from wizard.tunnels import Tunnel, TunnelRequest, provider
 
 NO_ANSWER = rule("LA323")

@@ -24,8 +24,8 @@ from wizard.librechat.compose.sources import Sources
 from wizard.librechat.compose.text import ComposeError
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.environment import Container, Environment, Origin, Setting, read_by_dotenv
-from wizard.processes import Processes, without_secrets
-from wizard.reading import load_json
+from wizard.system.processes import Processes, without_secrets
+from wizard.system.reading import load_json
 
 _SECONDS = 10.0
 # A Compose file may include one from a git repository or a registry, which Compose would fetch.

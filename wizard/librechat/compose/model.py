@@ -11,7 +11,7 @@ from typing import NamedTuple
 from wizard.language import Message
 from wizard.librechat.compose.yaml import Text
 from wizard.librechat.environment import Environment, Origin, Setting
-from wizard.reading import expanded
+from wizard.system.reading import expanded
 
 # LibreChat's own images: librechat, librechat-dev, librechat-api and librechat-dev-api.
 _OWN_IMAGE = r"librechat(?:-dev)?(?P<api>-api)?"

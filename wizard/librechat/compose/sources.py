@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from wizard.librechat.compose.text import ComposeError
-from wizard.os_errors import reason_of
-from wizard.reading import read_file
+from wizard.system.os_errors import reason_of
+from wizard.system.reading import read_file
 
 # LibreChat's own librechat.example.yaml has 30 KB.
 MAX_YAML_BYTES = 1 << 19

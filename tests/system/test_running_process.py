@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from wizard import running_process
-from wizard.running_process import process_at
+from wizard.system import running_process
+from wizard.system.running_process import process_at
 
 SERVER = """
 import socket, sys, time

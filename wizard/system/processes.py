@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from wizard.job_object import close_job, end_job, new_job
-from wizard.platforms import own_session
-from wizard.process_control import KILL, send_to_group
+from wizard.system.job_object import close_job, end_job, new_job
+from wizard.system.platforms import own_session
+from wizard.system.process_control import KILL, send_to_group
 
 if TYPE_CHECKING:
-    from wizard.running_process import RunningProcess
+    from wizard.system.running_process import RunningProcess
 
 # Maximum output of a program, and maximum line of one that keeps running.
 MAX_OUTPUT_BYTES = 4 << 20
@@ -75,10 +75,10 @@ def safe_path(environ: Mapping[str, str]) -> str:
 
 
 # The folder of this package; may be in an archive.
-_ROOT = str(Path(__file__).parents[1].absolute())
+_ROOT = str(Path(__file__).parents[2].absolute())
 _SUPERVISOR = (
     f"import sys; sys.path.append({_ROOT!r})\n"
-    "from wizard.supervisor import main\n"
+    "from wizard.system.supervisor import main\n"
     "sys.exit(main(sys.argv[1:]))"
 )
 
@@ -153,7 +153,7 @@ class Processes:
     def start(
         self, args: Sequence[str], *, env: Mapping[str, str] | None = None
     ) -> subprocess.Popen[bytes]:
-        """Start a program under `wizard.supervisor`, with pipes for its output.
+        """Start a program under `wizard.system.supervisor`, with pipes for its output.
 
         It ends, with its descendants, when the pipe to its input closes: at the latest when our
         process ends.
@@ -167,11 +167,11 @@ class Processes:
         return _piped([*ours, *command], env, stdin=subprocess.PIPE, **own_session())
 
     def listening(self, port: int) -> "RunningProcess | None":
-        from wizard.loopback import answers
+        from wizard.system.loopback import answers
 
         if not answers(port):
             return None
-        from wizard.running_process import process_at
+        from wizard.system.running_process import process_at
 
         return process_at(port)
 

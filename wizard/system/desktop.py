@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from wizard.surroundings import is_over_ssh
+from wizard.system.surroundings import is_over_ssh
 
 
 class Desktop:

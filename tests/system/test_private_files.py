@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from wizard import private_files
-from wizard.interrupts import end_on_signals, signals_held
-from wizard.private_files import write_whole
+from wizard.system import private_files
+from wizard.system.interrupts import end_on_signals, signals_held
+from wizard.system.private_files import write_whole
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes and signals of POSIX")
 

@@ -20,7 +20,7 @@ import threading
 import time
 from pathlib import Path
 
-from wizard.job_object import THIS_PROCESS, new_job
+from wizard.system.job_object import THIS_PROCESS, new_job
 
 GRACE_SECONDS = 3.0
 # The shells' statuses for a program that cannot be run, and one that is not found.
@@ -64,7 +64,7 @@ def main(command: list[str]) -> int:
 
 def end_tree(pid: int) -> None:
     """End a Windows process with its descendants: `npx.cmd` alone would leave its `node`."""
-    from wizard.platforms import system_folder
+    from wizard.system.platforms import system_folder
 
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(

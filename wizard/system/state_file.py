@@ -7,9 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from wizard.platforms import true_path
-from wizard.private_files import file_name, private_folder, write_whole
-from wizard.reading import load_json, read_file
+from wizard.system.platforms import true_path
+from wizard.system.private_files import file_name, private_folder, write_whole
+from wizard.system.reading import load_json, read_file
 
 MAX_BYTES = 1 << 20
 

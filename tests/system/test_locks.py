@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from wizard.locks import LockHeld, locked
+from wizard.system.locks import LockHeld, locked
 
 HOLDER = """
 import sys
 from pathlib import Path
-from wizard.locks import locked
+from wizard.system.locks import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from wizard.platforms import lock, unlock
+from wizard.system.platforms import lock, unlock
 
 _PAUSE_SECONDS = 0.02
 

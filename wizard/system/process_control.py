@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from wizard.supervisor import GRACE_SECONDS, end_tree
+from wizard.system.supervisor import GRACE_SECONDS, end_tree
 
 KILL: signal.Signals = getattr(signal, "SIGKILL", signal.SIGTERM)
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from wizard import supervisor
-from wizard.process_control import start_time
-from wizard.processes import Processes
+from wizard.system import supervisor
+from wizard.system.process_control import start_time
+from wizard.system.processes import Processes
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 # Writes its process ID and its children's into the file `note`.
 FAMILY = """
 import os, pathlib, signal, subprocess, sys, time
@@ -109,7 +109,7 @@ def test_ends_a_program_and_its_children_when_we_are_killed(
     us = tmp_path / "us.py"
     us.write_text(
         "import os, pathlib, signal, time\n"
-        "from wizard.processes import Processes\n"
+        "from wizard.system.processes import Processes\n"
         f"running = Processes().start({family.command!r})\n"
         f"while not pathlib.Path({str(family.note)!r}).exists(): time.sleep(0.01)\n"
         f"{end}\n"
@@ -178,11 +178,11 @@ def test_does_not_run_modules_of_the_current_folder(
 def test_works_from_an_archive_with_a_relative_path(tmp_path: Path) -> None:
     """The way a zipapp runs; programs do not run in our folder."""
     with zipfile.ZipFile(tmp_path / "app.pyz", "w") as archive:
-        for file in (ROOT / "wizard").glob("*.py"):
-            archive.write(file, f"wizard/{file.name}")
+        for file in (ROOT / "wizard").rglob("*.py"):
+            archive.write(file, file.relative_to(ROOT))
     code = (
         "import sys; sys.path.insert(0, 'app.pyz')\n"
-        "from wizard.processes import Processes, __file__ as where\n"
+        "from wizard.system.processes import Processes, __file__ as where\n"
         "assert where.startswith('app.pyz'), where\n"
         "running = Processes().start(['sh', '-c', 'exit 7'])\n"
         "print(running.wait(), running.stderr.read())\n"

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from wizard.surroundings import forwarded_url, is_container, is_over_ssh, resolves
+from wizard.system.surroundings import forwarded_url, is_container, is_over_ssh, resolves
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_a_name_without_an_address(monkeypatch: pytest.MonkeyPatch, error: Excep
 
 
 def test_a_slow_name_server_is_inconclusive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wizard.surroundings.SECONDS_TO_RESOLVE", 0.0)
-    monkeypatch.setattr("wizard.surroundings.begin", lambda *_: Slow())
+    monkeypatch.setattr("wizard.system.surroundings.SECONDS_TO_RESOLVE", 0.0)
+    monkeypatch.setattr("wizard.system.surroundings.begin", lambda *_: Slow())
     assert resolves("chat.example.com")
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_supervisor import until
-from wizard.process_control import start_time
-from wizard.processes import MAX_LINE_BYTES, MAX_OUTPUT_BYTES, Processes, lines_of
+from tests.system.test_supervisor import until
+from wizard.system.process_control import start_time
+from wizard.system.processes import MAX_LINE_BYTES, MAX_OUTPUT_BYTES, Processes, lines_of
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def test_skips_an_unreadable_folder_on_the_path(
@@ -49,7 +49,7 @@ def test_ends_a_program_that_writes_endlessly(stream: str) -> None:
     """Reading it all would exceed the memory limit."""
     code = (
         "import resource, sys\n"
-        "from wizard.processes import Processes\n"
+        "from wizard.system.processes import Processes\n"
         "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
         f"done = Processes().run(['sh', '-c', 'cat /dev/zero >&{stream}'], timeout=60)\n"
         "print(done.status, done.stderr)\n"

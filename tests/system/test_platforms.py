@@ -21,17 +21,17 @@ import pytest
 from tests.elsewhere import SYSTEMS
 from tests.fakes import NoProcesses
 from tests.librechat.example import checkout
-from wizard import private_files
 from wizard.commands.background.process import LOG_BYTES
 from wizard.commands.background.records import Background, BackgroundTunnel
-from wizard.desktop import UserDesktop
 from wizard.execution import Flags, execute
 from wizard.findings import ExitCode, Outcome, Rule
 from wizard.librechat import backups
 from wizard.librechat.env_diff import ADDED, DiffLine
 from wizard.librechat.env_store import LOCKED, EnvStore
-from wizard.os_errors import remedy
-from wizard.platforms import (
+from wizard.system import private_files
+from wizard.system.desktop import UserDesktop
+from wizard.system.os_errors import remedy
+from wizard.system.platforms import (
     can_draw_questions,
     command_line,
     own_session,
@@ -41,8 +41,8 @@ from wizard.platforms import (
     sync,
     true_path,
 )
-from wizard.process_control import send
-from wizard.processes import programs, resolved
+from wizard.system.process_control import send
+from wizard.system.processes import programs, resolved
 from wizard.text import MASK, encodable
 from wizard.tunnels import TunnelRequest
 from wizard.tunnels.caddy import CaddyTunnel
@@ -52,7 +52,7 @@ from wizard.ui.console import Console
 from wizard.ui.screen import diff_line
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="plays the other systems on this one")
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 CRLF = b'# mine\r\nOTHER=1\r\nOPENID_SCOPE="openid"\r\n'
 INIT = (
     "init",
@@ -169,7 +169,7 @@ def mode_of(handle, mode):
 
 sys.modules["msvcrt"] = types.SimpleNamespace(get_osfhandle=lambda number: 40 + number)
 ctypes.windll = types.SimpleNamespace(kernel32=types.SimpleNamespace(GetConsoleMode=mode_of))
-from wizard.platforms import is_console
+from wizard.system.platforms import is_console
 assert is_console(Stream(0, True))
 assert not is_console(Stream(1, True))
 assert not is_console(Stream(0, False))
@@ -204,7 +204,7 @@ def locking(handle, how, size):
 
 sys.modules["msvcrt"] = types.SimpleNamespace(LK_NBLCK=2, LK_UNLCK=0, locking=locking)
 from pathlib import Path
-from wizard.locks import LockHeld, locked
+from wizard.system.locks import LockHeld, locked
 with locked(Path("lock")):
     try:
         with locked(Path("lock")):
@@ -451,7 +451,7 @@ def test_waits_for_a_file_that_is_open_on_windows(
 def test_waiting_for_a_file_ends(
     fresh: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, platform: str, least: float
 ) -> None:
-    monkeypatch.setattr("wizard.platforms.HELD_SECONDS", 0.2)
+    monkeypatch.setattr("wizard.system.platforms.HELD_SECONDS", 0.2)
     Held(monkeypatch, float("inf"))
     start = time.monotonic()
     with pytest.raises(PermissionError):
@@ -759,7 +759,7 @@ def test_ctrl_break_works_like_ctrl_c() -> None:
     code = (
         "import os, signal\n"
         "signal.SIGBREAK = signal.SIGWINCH\n"
-        "from wizard.interrupts import end_on_signals\n"
+        "from wizard.system.interrupts import end_on_signals\n"
         "end_on_signals()\n"
         "try: os.kill(os.getpid(), signal.SIGWINCH)\n"
         "except KeyboardInterrupt: print('ended')\n"

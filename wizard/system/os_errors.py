@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from wizard.language import Message
-from wizard.platforms import command_line
+from wizard.system.platforms import command_line
 
 _REASONS = {
     errno.EACCES: Message("permission denied"),

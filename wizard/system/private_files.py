@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from wizard.interrupts import signals_held
-from wizard.platforms import copy_acl, replace, sync
+from wizard.system.interrupts import signals_held
+from wizard.system.platforms import copy_acl, replace, sync
 
 _OWNER_ONLY = 0o700
 _OTHERS = 0o077

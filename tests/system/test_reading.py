@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import wizard
-from wizard.reading import expanded, files_in, is_folder, load_json, read_file
+from wizard.system.reading import expanded, files_in, is_folder, load_json, read_file
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="Windows has no such files")
 
@@ -93,7 +93,7 @@ def test_json_is_parsed_in_one_place() -> None:
         if isinstance(node, ast.Attribute) and node.attr in {"loads", "load"}
         if isinstance(node.value, ast.Name) and node.value.id == "json"
     }
-    assert readers <= {"reading.py", "demo/endpoints.py"}
+    assert readers <= {"system/reading.py", "demo/endpoints.py"}
 
 
 def test_only_a_missing_folder_counts_as_none(tmp_path: Path) -> None:

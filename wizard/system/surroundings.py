@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from wizard.threads import begin
+from wizard.system.threads import begin
 
 SECONDS_TO_RESOLVE = 1.0
 

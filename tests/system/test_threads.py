@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from wizard.threads import begin
+from wizard.system.threads import begin
 
 
 def test_returns_the_result() -> None:
@@ -21,7 +21,7 @@ def test_raises_the_failure() -> None:
 
 
 def test_the_process_does_not_wait_for_the_work() -> None:
-    code = "import time; from wizard.threads import begin; begin(time.sleep, 600)"
+    code = "import time; from wizard.system.threads import begin; begin(time.sleep, 600)"
     subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).parents[1], timeout=60, check=True
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[2], timeout=60, check=True
     )

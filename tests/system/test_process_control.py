@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from wizard import process_control
-from wizard.process_control import end, end_child, start_time
+from wizard.system import process_control
+from wizard.system.process_control import end, end_child, start_time
 
 SLEEPER = [sys.executable, "-S", "-c", "import time; time.sleep(60)"]
 
