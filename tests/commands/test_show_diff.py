@@ -42,7 +42,7 @@ def written(tmp_path: Path, *script: tuple[str, object], dry_run: bool = False) 
 def test_summarizes_a_large_diff_by_variable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: int, is_whole: bool
 ) -> None:
-    size(monkeypatch, 80, lines)
+    size(monkeypatch, 200, lines)  # the path of the file is on one line
     said = written(tmp_path, (QUESTION, None)).said
 
     assert ("PORT=new" in said) == is_whole

@@ -218,7 +218,8 @@ def assignments(file: EnvFile) -> Assignments | None:
 
 def has_space_of_one_reader(file: EnvFile) -> bool:
     """Return whether LibreChat alone sees a line end there, or python-dotenv alone a space."""
-    return not {*"\u2028\u2029\x1c\x85"}.isdisjoint(between_assignments(file))
+    behind = [file.text[it.start : it.end].rpartition(it.raw or "=")[2] for it in file.assignments]
+    return not {*"\u2028\u2029\x1c\x85"}.isdisjoint("".join((between_assignments(file), *behind)))
 
 
 def between_assignments(file: EnvFile) -> str:
