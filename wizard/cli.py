@@ -153,7 +153,9 @@ def _init(given: Given) -> "Run":
     if undo:
         from wizard.commands.undo import run_undo
 
-        return lambda ports, _: run_undo(env_file, ports, yes=options.yes, force=options.force)
+        return lambda ports, _: run_undo(
+            env_file, ports, yes=options.yes, force=options.force, dry_run=options.dry_run
+        )
     if demo:
         from wizard.commands.demo import run_demo
 

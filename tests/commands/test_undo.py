@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.program import clean_environ, run
 from tests.fakes import ScriptedPrompter, World, make_world
 from wizard.commands.undo import CHANGED_SINCE, run_undo
 from wizard.findings import ExitCode, Failure
 from wizard.librechat.env_store import EnvStore
+from wizard.system.platforms import state_folder
 
 
 @pytest.mark.parametrize("place", ["", "api"])
@@ -75,3 +77,28 @@ def test_undoing_twice_stops_at_the_users_own_file(tmp_path: Path) -> None:
         run_undo(env_file, world.ports, yes=True)
 
     assert env_file.read_text() == "A=1\nMINE=1\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "says"),
+    [(b"A=1\n", "Dry run: nothing was written."), (None, "would be deleted.")],
+    ids=["restored", "deleted"],
+)
+def test_a_dry_run_shows_the_change_and_writes_nothing(
+    tmp_path: Path, before: bytes | None, says: str
+) -> None:
+    environ = clean_environ(tmp_path / "fresh")
+    env_file = tmp_path / ".env"
+    if before is not None:
+        env_file.write_bytes(before)
+    state_dir = state_folder(environ, tmp_path / "fresh") / "librechat-auth0"
+    EnvStore(env_file, state_dir).save(before, b"A=2\n")
+    files = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    options = ("--undo", "--dry-run", "--yes", "--env-file", str(env_file))
+    ran = run("init", *options, cwd=tmp_path, environ=environ)
+
+    assert ran.code == 0
+    assert says in ran.err
+    assert ("A=1" in ran.err) == (before is not None)
+    assert files == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from wizard.commands.change import Pages, Question, consent, show_diff
@@ -44,7 +45,9 @@ class UndoResult(Result):
     also_restored: Path | None = None
 
 
-def run_undo(named: Path | None, ports: Ports, *, yes: bool, force: bool = False) -> UndoResult:
+def run_undo(
+    named: Path | None, ports: Ports, *, yes: bool, force: bool = False, dry_run: bool = False
+) -> UndoResult:
     """Restore the last backup, and that of librechat.yaml if the same run changed it.
 
     `force` discards edits since the last change.
@@ -53,10 +56,11 @@ def run_undo(named: Path | None, ports: Ports, *, yes: bool, force: bool = False
     config = _config(store, ports)
     replaced = _text(store.read()).values()
     backup = store.last_backup()
-    result = _restore(store, backup, ports, yes=yes, force=force)
+    restore = partial(_restore, ports=ports, yes=yes, force=force, dry_run=dry_run)
+    result = restore(store, backup)
     # What was changed after the `.env` belongs to the same run.
-    if result.restored and config and _is_as_new(config, backup):
-        other = _restore(config, config.last_backup(), ports, yes=yes, force=force)
+    if (result.restored or dry_run) and config and _is_as_new(config, backup):
+        other = restore(config, config.last_backup())
         result = replace(result, also_restored=other.env_file if other.restored else None)
     if result.restored and is_public(replaced.get("DOMAIN_SERVER", "")):
         ports.console.hint(
@@ -84,7 +88,7 @@ def _is_as_new(store: EnvStore, backup: Backup) -> bool:
 
 
 def _restore(
-    store: EnvStore, backup: Backup, ports: Ports, *, yes: bool, force: bool
+    store: EnvStore, backup: Backup, ports: Ports, *, yes: bool, force: bool, dry_run: bool
 ) -> UndoResult:
     """Restore the backup after a question, unless it would lose edits."""
     current = store.read()
@@ -97,15 +101,19 @@ def _restore(
     question = Message("{file} did not exist before {time}. Delete it?")
     done = Message("Deleted {file}.")
     pages: Pages = ()
+    dry = Message("Dry run: {file} would be deleted.")
     if backup.content is not None:
+        dry = Message("Dry run: nothing was written.")
         question = Message("Restore {file} as of {time}?")
         done = Message("Restored {file} as of {time}.")
         lines = masked_diff(_text(current), _text(backup.content))
-        pages = show_diff(store.path, lines, ports)
-    if loses_edits and ports.prompter is not None:
+        pages = show_diff(store.path, lines, ports, whole=dry_run)
+    if loses_edits and (dry_run or ports.prompter is not None):
         ports.console.warn(edited)
-    confirmation = _CONFIRMATION._replace(text=question.filled(**values), default=not loses_edits)
-    if not consent(confirmation, ports, yes=yes, pages=pages):
+    confirmation = _CONFIRMATION._replace(
+        text=question.filled(**values), default=not loses_edits, dry_run=dry.filled(**values)
+    )
+    if not consent(confirmation, ports, yes=yes, dry_run=dry_run, pages=pages):
         return UndoResult(store.path, backup.path, restored=False)
     if loses_edits and ports.prompter is None:
         raise CHANGED_SINCE.failure(edited, fix=_FORCE.filled(file=backup.undone))
