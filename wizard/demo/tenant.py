@@ -6,6 +6,7 @@ Names are those of Auth0's Management API.
 from __future__ import annotations
 
 import secrets
+import string
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -17,10 +18,17 @@ from wizard.settings import Settings
 SECONDS_OF_A_TOKEN = 86_400
 DEMO_EMAIL = "demo@example.com"
 
+_ALPHABET = string.ascii_letters + string.digits
+
 
 def new_key() -> str:
     """Return an unguessable value, for a code, a token or a form."""
     return secrets.token_urlsafe(32)
+
+
+def new_client_id() -> str:
+    """Return a client ID in Auth0's form: 32 letters and digits."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(32))
 
 
 def new_client_secret() -> str:
@@ -30,10 +38,10 @@ def new_client_secret() -> str:
 
 @dataclass(slots=True, kw_only=True)
 class Application:
-    """A confidential client: a "Regular Web Application". Its ID has 32 letters and digits."""
+    """A confidential client: a "Regular Web Application"."""
 
     name: str = "LibreChat"
-    client_id: str = field(default_factory=lambda: secrets.token_hex(16))
+    client_id: str = field(default_factory=new_client_id)
     client_secret: str = field(default_factory=new_client_secret, repr=False)
     callbacks: list[str] = field(default_factory=list)
 
