@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import make_world
-from tests.system.test_supervisor import until
+from tests.tunnels.conftest import until
 from wizard.commands.background.process import Log
 from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.background.status import run_status, run_stop
@@ -154,7 +154,7 @@ def test_stops_a_tunnel_despite_an_invalid_record(
     assert f"{'0' * 16}.broken" in stopped.findings[0].detail
     assert stopped.exit_code is ExitCode.OK
     assert victim.read_text() == "precious"
-    assert until(lambda: start_time(sleeper.pid) is None)
+    assert until(lambda: start_time(sleeper.pid) is None, 20.0)
     assert not record.exists()
 
 

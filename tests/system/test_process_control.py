@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.tunnels.conftest import until
 from wizard.system import process_control
 from wizard.system.process_control import end, end_child, start_time
 
@@ -25,24 +25,15 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def until(condition: Callable[[], object], seconds: float = 8.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
-
-
 def test_a_child_ends_with_its_group_and_is_reaped(tmp_path: Path) -> None:
     note = tmp_path / "grandchild"
     program = f"sleep 60 & echo $! > {note}; wait"
     with subprocess.Popen(["sh", "-c", program], start_new_session=True) as child:
-        assert until(lambda: note.exists() and note.read_text().strip())
+        assert until(lambda: note.exists() and note.read_text().strip(), 8.0)
         end_child(child)
 
     assert child.returncode == -signal.SIGTERM
-    assert until(lambda: start_time(int(note.read_text())) is None)
+    assert until(lambda: start_time(int(note.read_text())) is None, 8.0)
 
 
 @pytest.mark.parametrize("read", [process_control.from_psutil, start_time])
@@ -54,7 +45,7 @@ def test_a_zombie_and_a_reaped_process_have_no_start_time(
     assert read(sleeper.pid) == started
     sleeper.kill()
 
-    assert until(lambda: read(sleeper.pid) is None)
+    assert until(lambda: read(sleeper.pid) is None, 8.0)
     sleeper.wait()
     assert read(sleeper.pid) is None
 

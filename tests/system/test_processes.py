@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.test_supervisor import until
+from tests.tunnels.conftest import until
 from wizard.system.process_control import start_time
 from wizard.system.processes import MAX_LINE_BYTES, MAX_OUTPUT_BYTES, Processes, lines_of
 
@@ -68,7 +68,7 @@ def test_does_not_wait_for_a_child_that_holds_the_pipe(tmp_path: Path) -> None:
     done = Processes().run(program, timeout=600)
 
     assert (done.status, done.stdout) == (0, "done\n")
-    assert until(lambda: start_time(int(note.read_text())) is None)
+    assert until(lambda: start_time(int(note.read_text())) is None, 20.0)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="setsid(1)")
@@ -88,7 +88,7 @@ def test_ends_a_hanging_program_with_its_children(tmp_path: Path) -> None:
     done = Processes().run(program, timeout=2)
 
     assert (done.status, done.stderr) == (124, "no end after 2 s")
-    assert until(lambda: start_time(int(note.read_text())) is None)
+    assert until(lambda: start_time(int(note.read_text())) is None, 20.0)
 
 
 def test_a_program_at_the_terminal_stays_in_our_session() -> None:

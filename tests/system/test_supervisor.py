@@ -6,13 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.tunnels.conftest import until
 from wizard.system import supervisor
 from wizard.system.process_control import start_time
 from wizard.system.processes import Processes
@@ -52,15 +51,6 @@ sys.exit(7)
 """
 
 
-def until(condition: Callable[[], object], seconds: float = 20.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
-
-
 class Family:
     """A program and its children."""
 
@@ -71,11 +61,11 @@ class Family:
         self.command = [sys.executable, "-S", str(script), str(self.note), how]
 
     def pids(self) -> list[int]:
-        assert until(self.note.exists)
+        assert until(self.note.exists, 20.0)
         return [int(word) for word in self.note.read_text().split()]
 
     def has_gone(self) -> bool:
-        return until(lambda: not any(map(start_time, self.pids())))
+        return until(lambda: not any(map(start_time, self.pids())), 20.0)
 
 
 KINDS = [
