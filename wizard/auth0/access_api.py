@@ -108,6 +108,11 @@ class AccessState(NamedTuple):
         return self.settings.closed if self.settings else Closed()
 
     @property
+    def enabled(self) -> set[str]:
+        """The names of the connections that users sign in with."""
+        return {it.name for it in self.connections if it.enabled}
+
+    @property
     def is_bound(self) -> bool:
         """Whether our Action is in the post-login flow."""
         known = self.action.id if self.action else None
@@ -121,12 +126,12 @@ class AccessState(NamedTuple):
 
     def identities(self, address: str) -> list[TenantUser]:
         """Return the users whom this address surely belongs to, and who can sign in."""
-        enabled = {it.name for it in self.connections if it.enabled}
-        return [
-            user
-            for user in self.users.get(address.lower(), ())
-            if (user.verified or user.invited) and enabled & {*user.connections}
-        ]
+        return _sure(self.users.get(address.lower(), ()), self.enabled)
+
+
+def _sure(users: Iterable[TenantUser], connections: set[str]) -> list[TenantUser]:
+    """Return those whom their address surely belongs to, and who can sign in with these."""
+    return [it for it in users if (it.verified or it.invited) and connections & {*it.connections}]
 
 
 def own_database_name(client_id: str) -> str:
@@ -321,10 +326,8 @@ def add_member(calls: Calls, state: AccessState, role: str, address: str) -> Non
     """Give the role to the users whom the address surely belongs to."""
     known = _roles(calls, state.client_id)[role]
     created = own_database_name(state.client_id)
-    enabled = {created, *(it.name for it in state.connections if it.enabled)}
-    for user in _users(calls, address):
-        is_sure = (user.verified or user.invited) and enabled & {*user.connections}
-        if is_sure and user.id not in known.members:
+    for user in _sure(_users(calls, address), {created, *state.enabled}):
+        if user.id not in known.members:
             calls.send("POST", f"users/{segment(user.id)}/roles", {"roles": [known.id]})
 
 
