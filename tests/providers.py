@@ -26,12 +26,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from jwt.algorithms import RSAAlgorithm
 
+from tests.auth0.scripted import signing_key
 from tests.conftest import lacking
 from tests.ports import free_port
 from tests.tenant.faults import tenant_server
 from tests.tenant.state import Api, Application, Tenant, User, add_librechat
-from wizard.http import Https
+from wizard.http import Https, NetworkError
 from wizard.settings import Settings
 
 NODE = Path(__file__).parent / "node"
@@ -173,6 +175,14 @@ class NodeProvider:
         return f"https://{self.domain}/"
 
 
+def waiting_threads(pid: int) -> str:
+    """Return where each thread of a process waits, and in which system call (Linux)."""
+    return "\n".join(
+        " ".join((task.name, *((task / name).read_text() for name in ("comm", "wchan", "syscall"))))
+        for task in sorted(Path(f"/proc/{pid}/task").glob("*"))
+    )
+
+
 @contextmanager
 def node_program(
     script: str, environ: Mapping[str, str], *args: str, ready: str = "ready"
@@ -190,7 +200,7 @@ def node_program(
         text=True,
     )
     said: list[str] = []
-    up = threading.Event()
+    up, ended = threading.Event(), threading.Event()
 
     def read() -> None:
         assert process.stdout is not None
@@ -198,13 +208,14 @@ def node_program(
             said.append(line)
             if ready in line:
                 up.set()
+        ended.set()
         up.set()
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
     try:
-        assert up.wait(60), f"{script} did not start: {''.join(said)}"
-        assert process.poll() is None, f"{script} ended: {''.join(said)}"
+        assert up.wait(60), f"{script} hangs: {''.join(said)}\n{waiting_threads(process.pid)}"
+        assert not ended.is_set(), f"{script} ended: {''.join(said)}"
         yield process
     finally:
         process.terminate()
@@ -226,17 +237,17 @@ def running_librechat(authority: Authority, env_file: Path, port: int) -> Iterat
         yield
 
 
-def wait_for(http: Https, url: str, seconds: float = 30) -> None:
+def wait_for(http: Https, url: str) -> None:
     """Wait until `url` answers 200."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            if http.request("GET", url).status == 200:
-                return
-        except Exception:
-            if time.monotonic() > deadline:
-                raise
+    deadline = time.monotonic() + 60
+    answer: object = None
+    while answer != 200:
+        assert time.monotonic() < deadline, answer
         time.sleep(0.05)
+        try:
+            answer = http.request("GET", url).status
+        except NetworkError as error:
+            answer = error
 
 
 @contextmanager
@@ -258,6 +269,7 @@ def running_oidc_provider(
         "LOGOUT_URL": f"{public_url}/login",
         "AUDIENCE": provider.audience,
         "EMAIL": provider.email,
+        "SIGNING_KEY": RSAAlgorithm.to_jwk(signing_key()),
     }
     with node_program("oidc_provider.mjs", {**settings, **environ}):
         yield provider

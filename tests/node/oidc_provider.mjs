@@ -3,7 +3,7 @@
 // is unchanged.
 //
 // Any password is accepted, and the login is the user's email address.
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import Provider, { errors } from 'oidc-provider';
@@ -13,8 +13,10 @@ const issuer = new URL(env.ISSUER);
 const publicClient = env.AUTH_METHOD === 'none';
 const grants = (env.GRANT_TYPES ?? 'authorization_code refresh_token').split(' ');
 
-const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-const key = { ...privateKey.export({ format: 'jwk' }), use: 'sig', alg: 'RS256', kid: 'one' };
+// Made by Python: in Node 20, exporting a key that was generated in the same process can hang. A
+// garbage collection during the export ends the generation, whose destructor waits for the key's
+// lock, which the export holds.
+const key = { ...JSON.parse(env.SIGNING_KEY), use: 'sig', alg: 'RS256', kid: 'one' };
 
 function api(ctx, audience, client) {
   if (audience !== env.AUDIENCE) {
