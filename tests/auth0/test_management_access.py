@@ -97,10 +97,11 @@ class Cli(NoProcesses):
     done: Completed
     ran: list[Sequence[str]] = field(default_factory=list)
     environ: Mapping[str, str] = field(default_factory=dict)
+    given: bytes = b""
 
     def run(self, args: Sequence[str], **rest: Any) -> Completed:
         self.ran.append(args)
-        self.environ = rest["env"]
+        self.environ, self.given = rest["env"], rest["given"]
         return self.done
 
 
@@ -122,10 +123,11 @@ def test_a_request_is_one_call_of_the_cli() -> None:
 
     assert cli.ran == [
         [
-            *("auth0", "api", "patch", "clients/a?x=1,2", "--data", '{"name":"n"}'),
+            *("auth0", "api", "patch", "clients/a?x=1,2"),
             *("--tenant", TENANT, "--no-input", "--no-color"),
         ]
     ]
+    assert cli.given == b'{"name":"n"}'
     assert cli.environ == {"HOME": "/home/u"}
     assert (status, said) == (200, {"name": "n"})
 
@@ -142,6 +144,39 @@ def test_a_request_is_one_call_of_the_cli() -> None:
 )
 def test_recognizes_the_status_by_the_output(method: str, printed: str, status: int) -> None:
     assert ask(method, "clients", Completed(0, printed, ""))[1] == status
+
+
+ERROR = "\n=== a-tenant.eu.auth0.com error\n\n ▸    {}: API request failed: {}.\n\n"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "message"),
+    [
+        (
+            404,
+            '{"statusCode":404,"message":"Not here.","errorCode":"inexistent_client"}',
+            "Not here.",
+        ),
+        (409, '{\n  "statusCode": 409, "message": "Taken"\n}', "Taken"),
+        (403, "Forbidden", None),
+        (502, "<h1>502. That is an error.</h1>", None),
+        (400, '"a string"', None),
+        (429, '{"message":"of 100%!"(NOVERB)"}', None),
+    ],
+)
+def test_recognizes_the_status_of_a_refusal_by_the_error(
+    status: int, body: str, message: str | None
+) -> None:
+    _, answered, said = ask("GET", "clients/a", Completed(1, "", ERROR.format(status, body)))
+
+    assert isinstance(said, dict)
+    assert (answered, said["statusCode"], said.get("message")) == (status, status, message)
+
+
+def test_a_removal_needs_no_confirmation() -> None:
+    cli, _, _ = ask("DELETE", "roles/rol_1", Completed(0, "{}", ""))
+
+    assert "--force" in cli.ran[0]
 
 
 @pytest.mark.parametrize(
@@ -186,7 +221,7 @@ def test_reports_a_failing_cli(done: Completed) -> None:
     assert failure.value.finding.rule.id == "LA618"
 
 
-@pytest.mark.parametrize("said", ["failed to send request: dial tcp: timeout", "unexpected EOF"])
+@pytest.mark.parametrize("said", ["Failed to send request: dial tcp: timeout.", "Unexpected EOF."])
 def test_a_cli_without_network_is_a_network_failure(said: str) -> None:
     with pytest.raises(NetworkError):
         ask("GET", "clients", Completed(1, "", said))

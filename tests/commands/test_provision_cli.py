@@ -137,14 +137,17 @@ def test_the_cli_gets_no_credentials_of_ours_and_no_secret_in_its_arguments(
     machine: Machine,
 ) -> None:
     machine.install_cli()
-    token = machine.sign_in()
+    token, ada = machine.sign_in(), "ada@example.com"
+    ours = {"AUTH0_CLIENT_SECRET": "ours", "AUTH0_DOMAIN": "ours", "CLAUDECODE": "1"}
 
-    machine.provision("--yes", environ={"AUTH0_CLIENT_SECRET": "ours", "AUTH0_DOMAIN": "ours"})
+    done = machine.provision("--yes", "--allow-user", ada, environ=ours)
+    removed = machine.provision("--yes", "--remove-access", environ=ours)
 
+    assert (done.returncode, removed.returncode) == (0, 0), done.stderr + removed.stderr
     assert machine.calls
+    secrets = {token, machine.application.client_secret, machine.managed.tenant.users[ada].password}
     for call in machine.calls:
-        assert token not in " ".join(call["argv"])
-        assert machine.application.client_secret not in " ".join(call["argv"])
+        assert not [secret for secret in secrets if secret in " ".join(call["argv"])]
         assert not [name for name in call["environ"] if name.startswith("AUTH0_")]
 
 
@@ -169,6 +172,16 @@ def test_reports_a_cli_that_lacks_a_scope(machine: Machine) -> None:
     assert found["rule"] == "LA602"
     assert "create:clients" in found["detail"]
     assert "Done so far: API" in found["detail"]
+
+
+def test_names_an_application_that_the_cli_does_not_find(machine: Machine) -> None:
+    machine.install_cli()
+    machine.sign_in()
+
+    done = machine.provision("--yes", "--json", "--client-id", "gone")
+
+    (found,) = findings(done)
+    assert found["rule"] == "LA611"
 
 
 def test_reports_a_limit_that_the_cli_does_not_mention(machine: Machine) -> None:

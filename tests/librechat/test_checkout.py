@@ -49,6 +49,7 @@ class FakeDocker(Processes):
         timeout: float = 10.0,
         env: Mapping[str, str] | None = None,
         at_terminal: bool = False,
+        given: bytes = b"",
     ) -> Completed:
         assert self.installed
         assert args[:3] == ["docker", "volume", "ls"]
@@ -188,6 +189,7 @@ def test_does_not_run_docker_without_compose(tmp_path: Path) -> None:
             timeout: float = 10.0,
             env: Mapping[str, str] | None = None,
             at_terminal: bool = False,
+            given: bytes = b"",
         ) -> Completed:
             raise AssertionError(args)
 

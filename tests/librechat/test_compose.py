@@ -306,6 +306,7 @@ class Docker:
         timeout: float = 10.0,
         env: Mapping[str, str] | None = None,
         at_terminal: bool = False,
+        given: bytes = b"",
     ) -> Completed:
         assert timeout <= 10
         self.asked.append(args)

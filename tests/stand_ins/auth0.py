@@ -1,9 +1,9 @@
 """A stand-in for the auth0 CLI 1.33: `auth0 api METHOD PATH`, following internal/cli/api.go.
 
 It stores its sign-in where the real one does, sends the request and prints the response body as
-indented JSON, whatever the status: only a missing scope makes it exit with 1. To find one, it
-reads the body of a 403, and then prints nothing. Each call is logged as a line of JSON in the
-file named by STAND_IN_LOG.
+indented JSON. An error's status and body become its own error. To find a missing scope, it reads
+the body of a 403, and then has only the status in words. Where it sees an AI agent, it deletes
+nothing without --force. Each call is logged as a line of JSON in the file named by STAND_IN_LOG.
 """
 
 from __future__ import annotations
@@ -29,9 +29,13 @@ def main() -> int:
     api.add_argument("--no-input", action="store_true")
     api.add_argument("--no-color", action="store_true")
     api.add_argument("--data", default="")
+    api.add_argument("--force", action="store_true")
     api.add_argument("method")
     api.add_argument("path")
     asked = parser.parse_args()
+    data = asked.data.encode() or (b"" if sys.stdin.isatty() else sys.stdin.buffer.read())
+    if asked.method == "delete" and "CLAUDECODE" in os.environ and not asked.force:
+        return failed("This is a destructive command; re-run with --force to proceed.")
 
     config = Path(os.environ["HOME"]) / ".config" / "auth0" / "config.json"
     if not config.is_file():
@@ -46,7 +50,7 @@ def main() -> int:
     request = urllib.request.Request(
         f"https://{tenant}/api/v2/{asked.path.strip('/')}",
         method=asked.method.upper(),
-        data=asked.data.encode() or None,
+        data=data or None,
         headers={
             "Authorization": f"Bearer {known['tenants'][tenant]['access_token']}",
             "Content-Type": "application/json",
@@ -62,19 +66,21 @@ def main() -> int:
             said = json.loads(body)
             if said.get("errorCode") == "insufficient_scope":
                 scope = said["message"].partition("any of: ")[2].partition(",")[0]
-                return failed(f"request failed because access token lacks scope: {scope}.")
-            return 0
+                return failed(f"Request failed because access token lacks scope: {scope}.")
+            body = b""
+        said = body.decode().strip() or error.reason
+        return failed(f"{error.code}: API request failed: {said}.")
     except http.client.HTTPException:
-        return failed("unexpected EOF")
+        return failed("Unexpected EOF.")
     except OSError as error:
-        return failed(f"failed to send request: {error}")
+        return failed(f"Failed to send request: {error}.")
     if body:
         print(json.dumps(json.loads(body), indent=2))
     return 0
 
 
 def failed(reason: str) -> int:
-    print(f" ✗    {reason}", file=sys.stderr)
+    print(f"\n=== a tenant error\n\n ▸    {reason}\n", file=sys.stderr)
     return 1
 
 

@@ -44,6 +44,14 @@ def test_returns_a_large_output() -> None:
     assert (done.status, len(done.stdout)) == (0, MAX_OUTPUT_BYTES)
 
 
+def test_gives_a_program_its_input() -> None:
+    given = b"more than a pipe holds " * 9_000
+
+    assert Processes().run(["wc", "-c"], given=given).stdout.strip() == str(len(given))
+    assert Processes().run(["true"], given=given).status == 0
+    assert Processes().run(["cat"]).stdout == ""
+
+
 @pytest.mark.parametrize("stream", ["1", "2"])
 def test_ends_a_program_that_writes_endlessly(stream: str) -> None:
     """Reading it all would exceed the memory limit."""

@@ -33,6 +33,7 @@ class Machine(Processes):
         timeout: float = 10.0,
         env: Mapping[str, str] | None = None,
         at_terminal: bool = False,
+        given: bytes = b"",
     ) -> Completed:
         return self._done
 

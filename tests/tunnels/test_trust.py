@@ -38,6 +38,7 @@ class With(WithoutMkcert):
         timeout: float = 10.0,
         env: Mapping[str, str] | None = None,
         at_terminal: bool = False,
+        given: bytes = b"",
     ) -> Completed:
         raise AssertionError(f"planning runs nothing: {args}")
 

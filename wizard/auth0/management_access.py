@@ -34,7 +34,8 @@ _LACKS_SCOPE = r"lacks scope: ([a-z_]+:[a-z_]+)"
 _BEARER = r"[A-Za-z0-9._~+/-]+=*"
 # Success has no body there; a refusal has none either, so that the result is read back.
 _ANSWERS_EMPTY = r"/users/[^/]+/roles\Z|/connections/[^/]+/clients\Z"
-_BROKE = r"failed to send request|unexpected EOF"
+_BROKE = r"(?i)failed to send request|unexpected EOF"
+_REFUSED = r"(?s)(?P<status>[45]\d\d): API request failed: (?P<body>.*)\."
 
 
 class TokenClaims(NamedTuple):
@@ -152,8 +153,9 @@ def active_tenant(environ: Mapping[str, str]) -> str:
 class Auth0Cli:
     """An `HttpClient` that runs `auth0 api METHOD PATH`.
 
-    The CLI prints the body without the status, and nothing for a 403 that names no missing scope
-    (auth0-cli, internal/cli/api.go).
+    From 1.33 on the CLI fails with the status and the body of a refusal; before, it prints the body
+    without the status, and nothing for a 403 that names no missing scope. It reads a body from
+    standard input, where no other user of this machine sees it (auth0-cli, internal/cli/api.go).
     """
 
     tenant: str
@@ -165,11 +167,11 @@ class Auth0Cli:
         parts = urlsplit(url)
         path = parts.path.removeprefix("/api/v2/") + (f"?{parts.query}" if parts.query else "")
         command = ["auth0", "api", method.lower(), path]
-        if body:
-            command += ["--data", body.decode()]
+        if method == "DELETE":
+            command.append("--force")  # which it wants where it sees an AI agent
         command += ["--tenant", self.tenant, "--no-input", "--no-color"]
         env = without_secrets(self.environ)
-        done = self.processes.run(command, timeout=CLI_SECONDS, env=env)
+        done = self.processes.run(command, timeout=CLI_SECONDS, env=env, given=body or b"")
         return _answer(done, method, url)
 
 
@@ -197,12 +199,22 @@ def _refusal(done: Completed, url: str) -> Response:
         message = f"Insufficient scope, expected any of: {lacks[1]}"
         said = {"statusCode": 403, "errorCode": "insufficient_scope", "message": message}
         return _json_response(url, 403, said)
+    if refused := re.search(_REFUSED, done.stderr):
+        return _json_response(url, int(refused["status"]), _said(refused))
     if re.search(_BROKE, done.stderr):
         raise NetworkError(Trouble.DROPPED, url, quoted(done.stderr))
     reason = Message("auth0 is not installed") if done.status == 127 else quoted(done.stderr)
     raise CLI_FAILED.failure(
         Message("auth0 api ended with {status}: {reason}", status=done.status, reason=reason)
     )
+
+
+def _said(refused: re.Match[str]) -> object:
+    try:
+        said = load_json(refused["body"])
+    except ValueError:  # the CLI gives the status in words where the answer has no body
+        said = None
+    return said if isinstance(said, dict) else {"statusCode": int(refused["status"])}
 
 
 def _json_response(url: str, status: int, said: object) -> Response:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -122,17 +123,21 @@ class Processes:
         timeout: float = 10.0,
         env: Mapping[str, str] | None = None,
         at_terminal: bool = False,
+        given: bytes = b"",
     ) -> Completed:
-        """Run a program without input, in our environment unless it has an `env`.
+        """Run a program with this input, in our environment unless it has an `env`.
 
         `at_terminal`: it may ask for a password at the terminal, as sudo does. If not, it has its
         own session, and processes that it leaves behind are ended.
         """
         try:
             session = {} if at_terminal else own_session()
-            process = _piped(resolved(args, env), env, stdin=subprocess.DEVNULL, **session)
+            stdin = subprocess.PIPE if given else subprocess.DEVNULL
+            process = _piped(resolved(args, env), env, stdin=stdin, **session)
         except OSError as error:
             return Completed(127, "", str(error))
+        if process.stdin is not None:
+            threading.Thread(target=_give, args=(process.stdin, given), daemon=True).start()
 
         job = new_job(int(getattr(process, "_handle", 0)), ends_with_us=False)
 
@@ -182,6 +187,12 @@ def _piped(
     """Start the program in the home folder, with pipes for its output."""
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, env=env, cwd=_folder(), **given)
+
+
+def _give(pipe: IO[bytes], given: bytes) -> None:
+    """Write a program's whole input; it may end without having read it."""
+    with suppress(OSError), pipe:
+        pipe.write(given)
 
 
 class _Output:
