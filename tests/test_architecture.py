@@ -23,7 +23,7 @@ MODULES = {
 }
 # Packages that know one subject, and not the command line.
 KNOWLEDGE = ("librechat", "auth0", "tunnels")
-SURFACE = ("cli", "commands", "ui", "execution", "ports", "doctor", "demo", "cli_options")
+SURFACE = ("cli", "cli_options", "commands", "steps", "ui", "execution", "ports", "doctor", "demo")
 # Modules that use a standard stream, and why.
 STREAMS = {
     "wizard.ui.console": "what users read",
@@ -34,13 +34,13 @@ STREAMS = {
     "wizard.execution": "asks whether a person watches",
     "wizard.system.streams": "opens those that are missing, and flushes them",
     "wizard.system.supervisor": "why a program cannot be started, in that program's place",
-    "wizard.commands.background.process": "the pipe between a run and its tunnel in the background",
+    "wizard.steps.background.process": "the pipe between a run and its tunnel in the background",
 }
 # Modules that start programs, and why.
 STARTERS = {
     "wizard.system.processes": "the port for all others",
     "wizard.system.supervisor": "the process that outlives us by design",
-    "wizard.commands.background.tunnel": "the tunnel in the background",
+    "wizard.steps.background.tunnel": "the tunnel in the background",
 }
 
 
@@ -195,7 +195,7 @@ def test_only_listed_modules_change_an_env() -> None:
         if isinstance(node, ast.Attribute) and re.search(r"store\.save$", ast.unparse(node))
     }
 
-    assert savers == {"wizard.commands.change"}
+    assert savers == {"wizard.steps.change"}
 
 
 def test_costly_packages_are_imported_inside_functions() -> None:

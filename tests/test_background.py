@@ -14,10 +14,10 @@ import pytest
 
 from tests.fakes import make_world
 from tests.tunnels.conftest import until
-from wizard.commands.background.process import Log
-from wizard.commands.background.records import Background, BackgroundTunnel
-from wizard.commands.background.status import run_status, run_stop
+from wizard.commands.tunnel_status import run_status, run_stop
 from wizard.findings import ExitCode, Failure
+from wizard.steps.background.process import Log
+from wizard.steps.background.records import Background, BackgroundTunnel
 from wizard.system.process_control import start_time
 
 ENV_FILE = Path("/chat/.env")

@@ -19,15 +19,15 @@ from tests.providers import AUDIENCE, PUBLIC_URL, Authority, Demo, authority, de
 from tools.documents import pages
 from tools.documents.command_line import commands
 from wizard.cli import program
-from wizard.commands.background.status import BackgroundResult
 from wizard.commands.provision import ProvisionResult
-from wizard.commands.trust import TrustResult
 from wizard.commands.tunnel import TunnelResult
+from wizard.commands.tunnel_status import BackgroundResult
 from wizard.defaults import TUNNELS
 from wizard.execution import Result
 from wizard.findings import ExitCode
 from wizard.rules import all_rules
 from wizard.settings import Settings
+from wizard.steps.trust_stores import TrustResult
 from wizard.tunnels import provider
 
 __all__ = ["authority", "demo", "demo_server"]

@@ -35,7 +35,6 @@ from tests.tunnels.test_certificates import shake_hands
 from wizard.auth0.probes import Probes
 from wizard.auth0.tenant import SECRET_KEPT, is_usable_key, judge_metadata
 from wizard.auth0.tokens import judge_tokens
-from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.findings import Outcome
 from wizard.http import Https, NetworkError, Trouble
 from wizard.known import Known
@@ -43,6 +42,7 @@ from wizard.librechat.checkout import find
 from wizard.librechat.compose.deployment import read_deployment
 from wizard.librechat.env_store import EnvStore
 from wizard.saved_answers import SavedAnswers
+from wizard.steps.background.records import Background, BackgroundTunnel
 from wizard.system.processes import Processes, programs
 from wizard.text import MASK
 from wizard.tunnels import trust

@@ -144,7 +144,7 @@ def _with_reuse(given: Given) -> Given:
 def _init(given: Given) -> "Run":
     """Set up Auth0 sign-in for a LibreChat folder."""
     from wizard.commands.init import run_init
-    from wizard.commands.options import InitOptions
+    from wizard.steps.options import InitOptions
 
     undo, demo, hold = (given.pop(name, False) for name in ("undo", "demo", "hold"))
     env_file = given.pop("env_file", None)
@@ -185,7 +185,7 @@ COMMANDS.add("tunnel", _tunnel, _tunnel_group)
 @_command(TUNNEL_COMMANDS, "status", {})
 def _tunnel_status(_: Given) -> "Run":
     """List the tunnels in the background."""
-    from wizard.commands.background.status import run_status
+    from wizard.commands.tunnel_status import run_status
 
     return lambda ports, _: run_status(ports)
 
@@ -193,7 +193,7 @@ def _tunnel_status(_: Given) -> "Run":
 @_command(TUNNEL_COMMANDS, "stop", opt.STOP)
 def _tunnel_stop(given: Given) -> "Run":
     """Close the tunnel in the background."""
-    from wizard.commands.background.status import run_stop
+    from wizard.commands.tunnel_status import run_stop
 
     return lambda ports, _: run_stop(given.get("env_file"), ports, every=given["every"])
 

@@ -24,8 +24,8 @@ from wizard.auth0.access_api import own_database_name
 from wizard.auth0.access_plan import MOST_ACTIONS
 from wizard.auth0.doors import public_doors
 from wizard.auth0.management_access import by_token
-from wizard.commands.admit import set_up_access
 from wizard.findings import Failure
+from wizard.steps.admit import set_up_access
 
 OWNER, GUEST, STRANGER = "ada@example.org", "bo@example.org", "eve@example.net"
 PASSWORD = "correct horse battery staple"

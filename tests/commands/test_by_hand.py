@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes import ScriptedPrompter, make_world
 from wizard import dashboard
-from wizard.commands.by_hand import DONE, api_item, application_item, urls_item, walk_through
+from wizard.steps.by_hand import DONE, api_item, application_item, urls_item, walk_through
 from wizard.system.desktop import Desktop
 
 CLIENT_ID = "abcdefghijklmnopqrstuvwxyz012345"

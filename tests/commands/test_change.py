@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import ScriptedPrompter, World, make_world
-from wizard.commands.change import EnvChange, Question, Written, change_env, consent
-from wizard.commands.values import MISSING_OPTION
 from wizard.findings import ExitCode, Failure
 from wizard.librechat.env_diff import diff
 from wizard.librechat.env_file import SPANS_LINES, EnvFile
 from wizard.librechat.env_store import EnvStore
+from wizard.steps.change import EnvChange, Question, Written, change_env, consent
+from wizard.steps.values import MISSING_OPTION
 
 ONE_LINE = "A=1\nB=2\n"
 SEVERAL_LINES = "A='1\nMINE=2\nJWT_SECRET=secret-of-mine'\nB=2\n"

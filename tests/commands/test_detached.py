@@ -18,13 +18,13 @@ from tests.fakes import make_world
 from tests.ports import free_port
 from tests.tunnels.conftest import children_of
 from tests.tunnels.loopback import Upstream, eventually, serving
-from wizard.commands.background import process
-from wizard.commands.background import tunnel as tunnel_module
-from wizard.commands.background.records import Background, BackgroundTunnel
-from wizard.commands.background.status import run_status
-from wizard.commands.background.tunnel import DetachedTunnel
+from wizard.commands.tunnel_status import run_status
 from wizard.findings import Failure
 from wizard.language import Language, Message
+from wizard.steps.background import process
+from wizard.steps.background import tunnel as tunnel_module
+from wizard.steps.background.records import Background, BackgroundTunnel
+from wizard.steps.background.tunnel import DetachedTunnel
 from wizard.tunnels import TunnelRequest
 
 PROCESS = process.__name__

@@ -16,14 +16,14 @@ from tests.doctor.cases import GOOD, PUBLIC_URL, env
 from tests.fakes import FixedClock, ScriptedPrompter, World, make_world
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
 from wizard.commands.doctor import DoctorOptions, DoctorResult, run_doctor
-from wizard.commands.prove import How, Proof, keep_proof
-from wizard.commands.values import env_store, read_subject
 from wizard.execution import envelope
 from wizard.findings import ExitCode, Failure
 from wizard.http import HttpClient, NetworkError, Response, Trouble
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_plan import Base, plan_env
 from wizard.settings import Settings
+from wizard.steps.prove import How, Proof, keep_proof
+from wizard.steps.values import env_store, read_subject
 from wizard.system.clock import local_time
 from wizard.ui.screen import wrapped
 

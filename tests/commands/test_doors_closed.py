@@ -16,13 +16,13 @@ from wizard.auth0.access import ADMIN_ROLE, ROLES_CLAIM, USER_ROLE, State
 from wizard.auth0.doors import public_doors
 from wizard.auth0.tokens import Judgement
 from wizard.commands.init import run_init
-from wizard.commands.options import InitOptions
-from wizard.commands.roles import ask_for_roles, show_who_may_sign_in
-from wizard.commands.values import read_subject
 from wizard.doctor.registry import diagnose
 from wizard.doctor.subject import settings_of
 from wizard.librechat.admission import SignedIn, judge_admission
 from wizard.librechat.env_store import EnvStore
+from wizard.steps.options import InitOptions
+from wizard.steps.roles import ask_for_roles, show_who_may_sign_in
+from wizard.steps.values import read_subject
 
 
 @pytest.fixture

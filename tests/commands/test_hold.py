@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import ScriptedPrompter, World, make_world
-from wizard.commands.live_view import LiveView, OpenTunnel, keep_open
 from wizard.findings import Failure
 from wizard.http import NetworkError, Response, Trouble
+from wizard.steps.live_view import LiveView, OpenTunnel, keep_open
 from wizard.system.desktop import Desktop
 from wizard.tunnels import EventKind, TunnelEvent
 

@@ -9,11 +9,11 @@ from dotenv import dotenv_values
 
 from tests.fakes import ScriptedPrompter, make_world
 from wizard.commands.init import run_init
-from wizard.commands.init_progress import InitResult
-from wizard.commands.options import InitOptions
 from wizard.findings import ExitCode, Failure
 from wizard.known import Known
 from wizard.saved_answers import SavedAnswers
+from wizard.steps.init_progress import InitResult
+from wizard.steps.options import InitOptions
 
 CLIENT_ID = "abcdefghijklmnopqrstuvwxyz012345"
 SECRET = "a-secret-that-nobody-may-see_0123456789"

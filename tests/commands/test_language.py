@@ -32,17 +32,14 @@ from tests.management_stand_in import Managed
 from tests.ports import free_port
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
 from wizard import cli
-from wizard.commands.background.records import Background, BackgroundTunnel
-from wizard.commands.background.status import run_status, run_stop
 from wizard.commands.doctor import DoctorOptions, run_doctor
 from wizard.commands.explain import run_explain
 from wizard.commands.init import run_init
-from wizard.commands.live_view import LiveView, state_text
-from wizard.commands.options import InitOptions
 from wizard.commands.provision import ProvisionOptions, run_provision
 from wizard.commands.report import run_report
 from wizard.commands.trust import TrustOptions, run_trust
 from wizard.commands.tunnel import ReopenOptions, run_tunnel
+from wizard.commands.tunnel_status import run_status, run_stop
 from wizard.commands.undo import run_undo
 from wizard.commands.verify import VerifyOptions, run_verify
 from wizard.execution import INTERRUPTED
@@ -52,6 +49,9 @@ from wizard.language import Language, Message
 from wizard.librechat.env_file import EnvFile
 from wizard.ports import Ports
 from wizard.rules import BUG, all_rules, origin_of
+from wizard.steps.background.records import Background, BackgroundTunnel
+from wizard.steps.live_view import LiveView, state_text
+from wizard.steps.options import InitOptions
 from wizard.system.desktop import Desktop
 from wizard.system.process_control import start_time
 from wizard.text import one_line

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.tunnels.loopback import eventually
-from wizard.commands import live_view
-from wizard.commands.live_view import LiveView
 from wizard.http import HttpClient, Response
+from wizard.steps import live_view
+from wizard.steps.live_view import LiveView
 from wizard.tunnels import EVENTS_KEPT, EventKind, TunnelEvent, TunnelRequest
 
 REQUEST = TunnelEvent(EventKind.REQUEST, "GET", "/", 200, 1.0)

@@ -14,10 +14,10 @@ import pytest
 
 from tests.fakes import NoProcesses, ScriptedPrompter, World, make_world
 from wizard.commands.init import run_init
-from wizard.commands.options import InitOptions
-from wizard.commands.tunnel_menu import TunnelOptions, choose_tunnel, latest_offer, tunnel_offers
 from wizard.findings import ExitCode, Failure
 from wizard.known import Known
+from wizard.steps.options import InitOptions
+from wizard.steps.tunnel_menu import TunnelOptions, choose_tunnel, latest_offer, tunnel_offers
 from wizard.system.desktop import Desktop
 from wizard.system.loopback import listeners
 from wizard.system.processes import Completed

@@ -6,14 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from wizard.commands.questions import (
-    AUDIENCES,
-    CLIENT_ID,
-    CLIENT_SECRET,
-    DOMAIN,
-    PUBLIC_URL,
-    Question,
-)
 from wizard.doctor.registry import FILE_CHECKS, diagnose
 from wizard.doctor.subject import planned
 from wizard.findings import Severity
@@ -21,6 +13,14 @@ from wizard.known import Known
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.runner import UNKNOWN
 from wizard.settings import InvalidValue, issuer_of, pasted
+from wizard.steps.questions import (
+    AUDIENCES,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    DOMAIN,
+    PUBLIC_URL,
+    Question,
+)
 
 GOOD = {
     "OPENID_ISSUER": "https://dev-abc.us.auth0.com",

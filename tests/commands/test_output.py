@@ -15,12 +15,12 @@ from dotenv import dotenv_values
 from tests.commands.test_init import SECRET, options
 from tests.fakes import World, make_world
 from wizard.commands.init import run_init
-from wizard.commands.init_progress import InitResult
 from wizard.defaults import FORMATS as NAMES
 from wizard.findings import ExitCode, Failure
 from wizard.language import Message
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.formats import FORMATS, sign_in_variables
+from wizard.steps.init_progress import InitResult
 
 Read = Callable[[str], dict[str, str]]
 
@@ -88,7 +88,7 @@ def test_reports_who_can_read_the_file(tmp_path: Path, monkeypatch: pytest.Monke
     """Like an `.env`; Windows has no modes."""
     world = make_world(tmp_path)
     (tmp_path / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.8"}')
-    monkeypatch.setattr("wizard.commands.output.readers", lambda _: Message("Wrote {file}."))
+    monkeypatch.setattr("wizard.steps.output.readers", lambda _: Message("Wrote {file}."))
     result = run(world, format="json")
 
     assert f"Wrote {result.env_file}.\n" in world.said

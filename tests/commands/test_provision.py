@@ -20,16 +20,16 @@ from wizard.auth0.management_access import TokenClaims, by_token
 from wizard.auth0.management_plan import Wanted
 from wizard.auth0.sign_in import Exchange, SignIn
 from wizard.commands.init import run_init
-from wizard.commands.init_progress import InitResult
-from wizard.commands.options import InitOptions
-from wizard.commands.prove import check_values
 from wizard.commands.provision import ProvisionOptions, ProvisionResult, run_provision
-from wizard.commands.provisioning import Provisioning, swap_urls
 from wizard.demo.user import sign_in_like_a_user
 from wizard.findings import ExitCode, Failure, Outcome
 from wizard.http import HttpClient
 from wizard.known import Known, known_in
 from wizard.settings import Settings
+from wizard.steps.init_progress import InitResult
+from wizard.steps.options import InitOptions
+from wizard.steps.prove import check_values
+from wizard.steps.provisioning import Provisioning, swap_urls
 from wizard.system.clock import Clock
 
 URL = "https://chat.example.com"
@@ -968,7 +968,7 @@ def test_init_falls_back_to_the_dashboard_steps(run: Run) -> None:
 def test_an_interrupted_init_reports_that_auth0_is_set_up(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wizard.commands.init_auth0.check_values", stop)
+    monkeypatch.setattr("wizard.steps.init_auth0.check_values", stop)
     with pytest.raises(Failure) as stopped:
         init(
             run,
@@ -986,7 +986,7 @@ def test_an_interrupted_repair_reports_that_auth0_is_set_up(
     run.managed.tenant.add(application, Api(identifier=AUDIENCE, allow_offline_access=True))
     checks = [check_values, stop]
     monkeypatch.setattr(
-        "wizard.commands.init_auth0.check_values", lambda *given: checks.pop(0)(*given)
+        "wizard.steps.init_auth0.check_values", lambda *given: checks.pop(0)(*given)
     )
     with pytest.raises(Failure) as stopped:
         init(

@@ -12,12 +12,12 @@ from tests.providers import Demo, demo, demo_server
 from wizard import dashboard
 from wizard.auth0.tokens import Judgement
 from wizard.commands.init import run_init
-from wizard.commands.init_progress import InitResult
-from wizard.commands.options import InitOptions
-from wizard.commands.prove import How, Proof, keep_proof
-from wizard.commands.values import env_store, read_subject
 from wizard.findings import ExitCode, Failure
 from wizard.rules import rule
+from wizard.steps.init_progress import InitResult
+from wizard.steps.options import InitOptions
+from wizard.steps.prove import How, Proof, keep_proof
+from wizard.steps.values import env_store, read_subject
 from wizard.system.desktop import Desktop
 from wizard.ui.prompts import Back
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import ScriptedPrompter, World, make_world
-from wizard.commands.change import EnvChange, Question, change_env
 from wizard.librechat.env_diff import ADDED, REMOVED, DiffLine
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
+from wizard.steps.change import EnvChange, Question, change_env
 from wizard.ui import screen
 from wizard.ui.screen import diff_line
 

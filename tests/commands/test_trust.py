@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.fakes import NoProcesses, ScriptedPrompter, World, make_world
-from wizard.commands.trust import TrustOptions, TrustResult, run_trust
+from wizard.commands.trust import TrustOptions, run_trust
 from wizard.findings import ExitCode, Failure
+from wizard.steps.trust_stores import TrustResult
 from wizard.system.processes import Completed
 from wizard.tunnels.certificates import local_authority
 from wizard.tunnels.trust import is_remembered

@@ -16,16 +16,16 @@ import pytest
 
 from tests.fakes import NoHttp, NoProcesses, ScriptedPrompter, World, make_world
 from tests.ports import free_port
-from wizard.commands import live_view
-from wizard.commands.background.records import Background, BackgroundTunnel
-from wizard.commands.background.status import run_status, run_stop
-from wizard.commands.choose_tunnel import open_tunnel
-from wizard.commands.live_view import event_text
 from wizard.commands.tunnel import ReopenOptions, TunnelResult, run_tunnel
-from wizard.commands.tunnel_menu import OpenedUrls, TunnelOptions
+from wizard.commands.tunnel_status import run_status, run_stop
 from wizard.defaults import TUNNELS
 from wizard.findings import ExitCode, Failure
 from wizard.http import Response
+from wizard.steps import live_view
+from wizard.steps.background.records import Background, BackgroundTunnel
+from wizard.steps.choose_tunnel import open_tunnel
+from wizard.steps.live_view import event_text
+from wizard.steps.tunnel_menu import OpenedUrls, TunnelOptions
 from wizard.system.clock import duration
 from wizard.system.loopback import close_all, listeners
 from wizard.system.process_control import start_time

@@ -33,8 +33,8 @@ from tests.stand_ins.librechat import LOGIN_MAX, LibreChat
 from tests.stand_ins.librechat import running as stand_in
 from tests.tenant.state import GrantType, Tenant
 from wizard.commands.init import run_init
-from wizard.commands.options import InitOptions
 from wizard.http import Response
+from wizard.steps.options import InitOptions
 
 __all__ = ["authority", "demo_server", "node_modules"]
 

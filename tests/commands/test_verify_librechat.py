@@ -24,7 +24,6 @@ from tests.providers import EMAIL, PASSWORD, Demo
 from tests.stand_ins.librechat import LOGIN_MAX, LibreChat
 from tests.stand_ins.librechat import running as stand_in
 from tests.stand_ins.librechat_session import Sessions
-from wizard.commands.through_librechat import obstacles
 from wizard.demo.user import Browser, sign_in_form
 from wizard.doctor.subject import Subject
 from wizard.http import Response
@@ -32,6 +31,7 @@ from wizard.librechat.compose.deployment import read_deployment
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.log import Traces
 from wizard.librechat.running import Instance, Reply
+from wizard.steps.through_librechat import obstacles
 
 __all__ = ["authority", "demo_server", "world"]
 

@@ -22,12 +22,12 @@ from wizard.auth0.access import (
     Who,
 )
 from wizard.auth0.tokens import Judgement
-from wizard.commands.roles import Visitors, ask_for_roles, show_who_may_sign_in
 from wizard.commands.undo import run_undo
-from wizard.commands.who import choose_policy, closing_values
 from wizard.findings import ExitCode, Failure
 from wizard.librechat.admission import who_may_sign_in
 from wizard.librechat.env_store import EnvStore
+from wizard.steps.roles import Visitors, ask_for_roles, show_who_may_sign_in
+from wizard.steps.who import choose_policy, closing_values
 
 URL, LOCAL = "https://chat.acme.test", "https://localhost:3443"
 OPEN = {"ALLOW_REGISTRATION": "true", "ALLOW_EMAIL_LOGIN": "true"}

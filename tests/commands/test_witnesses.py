@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from wizard.commands.through_librechat import (
+from wizard.rules import rule
+from wizard.sign_in_traffic import Passage, Step, passage, record, recorded
+from wizard.steps.through_librechat import (
     NOTHING,
     REFUSED,
     SESSION,
@@ -19,8 +21,6 @@ from wizard.commands.through_librechat import (
     specific,
     tunnel_witness,
 )
-from wizard.rules import rule
-from wizard.sign_in_traffic import Passage, Step, passage, record, recorded
 from wizard.tunnels.local_api import LocalApi
 
 BEFORE, SINCE = 900.0, 1000.0

@@ -25,12 +25,12 @@ from tests.fakes import make_world
 from tests.librechat.example import env_example
 from tests.seed import SEED
 from wizard.commands.init import run_init
-from wizard.commands.init_progress import InitResult
-from wizard.commands.options import InitOptions
-from wizard.commands.values import env_store, read_subject
 from wizard.doctor.registry import FILE_CHECKS, can_be_fixed, diagnose, repairs
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding, Severity
+from wizard.steps.init_progress import InitResult
+from wizard.steps.options import InitOptions
+from wizard.steps.values import env_store, read_subject
 
 RUNS = 120
 VERSIONS = (

@@ -21,7 +21,7 @@ from typing import Any
 
 from wizard import __main__
 from wizard.commands import tunnel
-from wizard.commands.live_view import OpenTunnel
+from wizard.steps.live_view import OpenTunnel
 
 # Allows strace to attach later: <linux/prctl.h>, Documentation/admin-guide/LSM/Yama.rst.
 _SET_PTRACER = 0x59616D61

@@ -68,7 +68,7 @@ def test_a_command_killed_at_the_question_leaves_no_tunnel(
     env_file(checkout, OLD)
     terminal = Terminal("tunnel", "--tunnel", "local", "-d", cwd=checkout, environ=environ)
     terminal.until("Write these changes?")
-    assert pid_of(environ[MARK], "wizard.commands.background.process")
+    assert pid_of(environ[MARK], "wizard.steps.background.process")
     os.kill(pid_of(environ[MARK], "librechat-auth0", "tunnel"), signal.SIGKILL)
     terminal.end()
 
@@ -86,7 +86,7 @@ def test_moves_to_the_background_after_a_yes(checkout: Path, environ: dict[str, 
     opened = re.search(r"https://localhost:\d+", terminal.text)
     assert opened is not None
     assert f"DOMAIN_SERVER={opened[0]}\n" in path.read_text()
-    assert pid_of(environ[MARK], "wizard.commands.background.process")
+    assert pid_of(environ[MARK], "wizard.steps.background.process")
     done = run("tunnel", "stop", cwd=checkout, environ={**os.environ, **environ})
     assert done.code == 0
     assert until(lambda: not marked(environ[MARK])), marked(environ[MARK])

@@ -574,7 +574,7 @@ def test_reports_a_killed_background_tunnel_once(make: Make, name: str) -> None:
     machine = make(name)
     machine.environ[MARK] = mark = f"killed-{os.getpid()}-{name}"
     assert run(*machine.command("-d"), cwd=machine.folder, environ=machine.environ).code == 0
-    os.kill(pid_of(mark, "wizard.commands.background.process"), signal.SIGKILL)
+    os.kill(pid_of(mark, "wizard.steps.background.process"), signal.SIGKILL)
     assert until(lambda: not marked(mark)), marked(mark)
 
     first, second = (

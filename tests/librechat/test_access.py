@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import make_world
-from wizard.commands.change import EnvChange, Question, change_env
 from wizard.findings import ExitCode, Failure
 from wizard.librechat.access import (
     NOT_OURS_TO_GIVE,
@@ -28,6 +27,7 @@ from wizard.librechat.access import (
 )
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
+from wizard.steps.change import EnvChange, Question, change_env
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes and users of POSIX")
 only_root = pytest.mark.skipif(

@@ -21,13 +21,13 @@ import pytest
 from tests.elsewhere import SYSTEMS
 from tests.fakes import NoProcesses
 from tests.librechat.example import checkout
-from wizard.commands.background.process import LOG_BYTES
-from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.execution import Flags, execute
 from wizard.findings import ExitCode, Outcome, Rule
 from wizard.librechat import backups
 from wizard.librechat.env_diff import ADDED, DiffLine
 from wizard.librechat.env_store import LOCKED, EnvStore
+from wizard.steps.background.process import LOG_BYTES
+from wizard.steps.background.records import Background, BackgroundTunnel
 from wizard.system import private_files
 from wizard.system.desktop import UserDesktop
 from wizard.system.os_errors import remedy
@@ -532,7 +532,7 @@ def test_a_log_without_append_mode_starts_empty(tmp_path: Path) -> None:
     code = (
         "import os\n"
         "from pathlib import Path\n"
-        "from wizard.commands.background.process import LOG_BYTES, Log\n"
+        "from wizard.steps.background.process import LOG_BYTES, Log\n"
         "os.write(2, b'x' * (LOG_BYTES + 1))\n"
         f"Log(Path({str(tmp_path / 'lock')!r})).write('fresh')\n"
     )

@@ -1,4 +1,4 @@
-"""A module for each command, which reads like the steps a user sees, and what several share.
+"""A module for each command, which reads like the steps a user sees.
 
 Any function may end the command by a `Failure`, whose finding says what went wrong.
 """

@@ -18,11 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.commands.init import SIGN_IN_WORKS, run_init
-from wizard.commands.init_progress import InitResult
-from wizard.commands.options import InitOptions
-from wizard.commands.prove import forget_proof
-from wizard.commands.questions import SUGGESTED_AUDIENCE
-from wizard.commands.tunnel_menu import OpenedUrls
 from wizard.defaults import LIBRECHAT_PORT
 from wizard.demo.tenant import Tenant, User, add_librechat
 from wizard.demo.user import sign_in_like_a_user
@@ -32,6 +27,11 @@ from wizard.http import HttpClient, Https, NetworkError
 from wizard.language import Language, Message
 from wizard.ports import Ports
 from wizard.settings import Settings
+from wizard.steps.init_progress import InitResult
+from wizard.steps.options import InitOptions
+from wizard.steps.prove import forget_proof
+from wizard.steps.questions import SUGGESTED_AUDIENCE
+from wizard.steps.tunnel_menu import OpenedUrls
 from wizard.system import loopback
 from wizard.system.desktop import Desktop
 from wizard.system.interrupts import signals_held

@@ -6,9 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from wizard.commands.doctor_screen import merged_findings, show_examination, show_proof
-from wizard.commands.prove import How, proof_of
-from wizard.commands.values import INVALID_VALUE, MISSING_OPTION, env_store, read_subject
 from wizard.doctor.addresses import ONLY_THIS_MACHINE
 from wizard.doctor.claims import Claim, are_proved, claims_of
 from wizard.doctor.examine import Examination, examine, examine_again
@@ -21,6 +18,9 @@ from wizard.language import Message
 from wizard.librechat.env_store import EnvStore
 from wizard.ports import Ports
 from wizard.rules import all_rules
+from wizard.steps.doctor_screen import merged_findings, show_examination, show_proof
+from wizard.steps.prove import How, proof_of
+from wizard.steps.values import INVALID_VALUE, MISSING_OPTION, env_store, read_subject
 from wizard.system.clock import local_time
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _fix(run: _Run, examination: Examination, result: DoctorResult, ports: Ports
         ports.console.done("Nothing to fix automatically; nothing was written.")
         return result
     ports.console.say()
-    from wizard.commands.change import EnvChange, Question, change_env, show_restart
+    from wizard.steps.change import EnvChange, Question, change_env, show_restart
 
     before = examination.subject.file
     change = EnvChange(run.store, before.to_bytes(), before, file, changes)

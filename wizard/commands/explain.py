@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from math import log
 
-from wizard.commands.values import INVALID_VALUE
 from wizard.execution import Result
 from wizard.findings import ExitCode, Rule, Severity
 from wizard.language import Language, Message
 from wizard.ports import Ports
 from wizard.rules import all_rules, area, origin_of
+from wizard.steps.values import INVALID_VALUE
 from wizard.ui.console import Console
 from wizard.ui.screen import Kind, Line
 

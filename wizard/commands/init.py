@@ -9,19 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.commands.change import Question, Written, change_env, save, show, show_restart
-from wizard.commands.choose_tunnel import named_tunnel, open_tunnel
-from wizard.commands.folder import Folder, find_folder
-from wizard.commands.init_auth0 import auth0_steps, repairs
-from wizard.commands.init_progress import InitResult, Progress, Step, walk
-from wizard.commands.live_view import keep_open
-from wizard.commands.look import look, offer_what_is_set_up
-from wizard.commands.options import InitOptions
-from wizard.commands.prove import after_sign_in, exchange_for, sign_in
-from wizard.commands.questions import PUBLIC_URL, given_values, needed, parsed, require_everything
-from wizard.commands.tunnel_menu import OpenedUrls, TunnelOptions
-from wizard.commands.values import librechat_port, read_subject
-from wizard.commands.who import ask_steps, close_doors
 from wizard.execution import INTERRUPTED, Report
 from wizard.findings import ExitCode, Failure, Finding, exit_code_of
 from wizard.known import NAMES, Known, known_in
@@ -29,6 +16,19 @@ from wizard.language import Message, joined, sentences
 from wizard.librechat.env_file import removed_lines
 from wizard.ports import Ports
 from wizard.rules import LIBRECHAT_HOLDS_PORT
+from wizard.steps.change import Question, Written, change_env, save, show, show_restart
+from wizard.steps.choose_tunnel import named_tunnel, open_tunnel
+from wizard.steps.folder import Folder, find_folder
+from wizard.steps.init_auth0 import auth0_steps, repairs
+from wizard.steps.init_progress import InitResult, Progress, Step, walk
+from wizard.steps.live_view import keep_open
+from wizard.steps.look import look, offer_what_is_set_up
+from wizard.steps.options import InitOptions
+from wizard.steps.prove import after_sign_in, exchange_for, sign_in
+from wizard.steps.questions import PUBLIC_URL, given_values, needed, parsed, require_everything
+from wizard.steps.tunnel_menu import OpenedUrls, TunnelOptions
+from wizard.steps.values import librechat_port, read_subject
+from wizard.steps.who import ask_steps, close_doors
 from wizard.system.interrupts import is_ctrl_c
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def _write(progress: Progress, ports: Ports) -> Progress:
 
 def _write_output(progress: Progress, ports: Ports) -> Progress:
     """Write the values of the `.env` in another form."""
-    from wizard.commands.output import write_output
+    from wizard.steps.output import write_output
 
     options, folder = progress.options, progress.folder
     change = folder.change(progress.settings, progress.port, ports, progress.variables)
@@ -224,7 +224,7 @@ def _through_librechat(progress: Progress, ports: Ports, failure: Failure) -> Se
     if failure.finding.rule is not LIBRECHAT_HOLDS_PORT:
         ports.console.finding(failure.finding)
         return (failure.finding,)
-    from wizard.commands.through_librechat import prove_through_librechat
+    from wizard.steps.through_librechat import prove_through_librechat
 
     store = progress.folder.store
     if progress.result.written and ports.prompter is not None:

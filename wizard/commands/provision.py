@@ -11,13 +11,21 @@ from typing import TYPE_CHECKING
 from wizard.auth0.access import ROLES_CLAIM
 from wizard.auth0.management_access import Access, claims_of
 from wizard.auth0.management_plan import DEFAULT_NAME, PlannedChange, Wanted
-from wizard.commands.change import EnvChange, Question, Written, change_env, may_write, save, show
-from wizard.commands.choose_access import Credential, choose_access, given_credential
-from wizard.commands.folder import Folder, folder_of
-from wizard.commands.options import SetupOptions
-from wizard.commands.prove import check_values
-from wizard.commands.provisioning import MAKE_CHANGES, Provisioning
-from wizard.commands.questions import (
+from wizard.execution import Result
+from wizard.findings import Failure, Finding
+from wizard.known import Known, known_in
+from wizard.language import Message
+from wizard.librechat.checkout import look_at
+from wizard.librechat.env_file import EnvFile, removed_lines
+from wizard.ports import Ports
+from wizard.settings import port_in
+from wizard.steps.change import EnvChange, Question, Written, change_env, may_write, save, show
+from wizard.steps.choose_access import Credential, choose_access, given_credential
+from wizard.steps.folder import Folder, folder_of
+from wizard.steps.options import SetupOptions
+from wizard.steps.prove import check_values
+from wizard.steps.provisioning import MAKE_CHANGES, Provisioning
+from wizard.steps.questions import (
     AUDIENCES,
     CLIENT_ID,
     DOMAIN_OF_ANY_APPLICATION,
@@ -27,15 +35,7 @@ from wizard.commands.questions import (
     parsed,
     same_client,
 )
-from wizard.commands.values import INVALID_VALUE, MISSING_OPTION, env_store
-from wizard.execution import Result
-from wizard.findings import Failure, Finding
-from wizard.known import Known, known_in
-from wizard.language import Message
-from wizard.librechat.checkout import look_at
-from wizard.librechat.env_file import EnvFile, removed_lines
-from wizard.ports import Ports
-from wizard.settings import port_in
+from wizard.steps.values import INVALID_VALUE, MISSING_OPTION, env_store
 
 if TYPE_CHECKING:
     from wizard.auth0.live_checks import CheckResult
@@ -167,7 +167,7 @@ def _admit(
     result: ProvisionResult, options: ProvisionOptions, access: Access, ports: Ports
 ) -> ProvisionResult:
     """Change who may sign in, with a question of its own."""
-    from wizard.commands.admit import set_up_access
+    from wizard.steps.admit import set_up_access
 
     if not result.client_id:
         if options.dry_run:

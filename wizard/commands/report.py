@@ -12,7 +12,6 @@ from urllib.parse import urlencode
 
 from wizard import __version__
 from wizard.commands.show import origin_of
-from wizard.commands.values import env_store, read_subject
 from wizard.doctor.examine import Examination, examine
 from wizard.doctor.subject import Subject
 from wizard.execution import Result
@@ -22,6 +21,7 @@ from wizard.librechat.secrets import is_public
 from wizard.librechat.variables import VARIABLES, Format, is_known, is_secret
 from wizard.ports import Ports
 from wizard.settings import host_of, is_loopback
+from wizard.steps.values import env_store, read_subject
 from wizard.text import MASK, Secrets
 from wizard.tunnels import providers_of
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from wizard.commands.values import env_store, read_subject
 from wizard.doctor.subject import Subject
 from wizard.execution import Result
 from wizard.language import Message
@@ -13,6 +12,7 @@ from wizard.librechat.environment import Origin, Setting
 from wizard.librechat.runner import Runner
 from wizard.librechat.variables import is_known, is_secret
 from wizard.ports import Ports
+from wizard.steps.values import env_store, read_subject
 from wizard.text import MASK
 
 ALL = "all"

@@ -8,13 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.commands.background.records import Background, BackgroundTunnel
-from wizard.commands.background.tunnel import DetachedTunnel
-from wizard.commands.change import EnvChange, Question, change_env, show_restart
-from wizard.commands.choose_tunnel import open_tunnel
-from wizard.commands.live_view import OpenTunnel, keep_open
-from wizard.commands.tunnel_menu import NO_TUNNEL, OpenedUrls, TunnelOptions
-from wizard.commands.values import env_store, librechat_port
 from wizard.execution import Report, Result
 from wizard.findings import Failure
 from wizard.known import Known, known_in
@@ -28,6 +21,13 @@ from wizard.librechat.variables import is_read
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import NO_URLS, urls_of
+from wizard.steps.background.records import Background, BackgroundTunnel
+from wizard.steps.background.tunnel import DetachedTunnel
+from wizard.steps.change import EnvChange, Question, change_env, show_restart
+from wizard.steps.choose_tunnel import open_tunnel
+from wizard.steps.live_view import OpenTunnel, keep_open
+from wizard.steps.tunnel_menu import NO_TUNNEL, OpenedUrls, TunnelOptions
+from wizard.steps.values import env_store, librechat_port
 from wizard.ui.screen import setting_lines
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ class _Reopening:
 
     def _change_tenant(self, url: str) -> bool:
         """Change the URLs in Auth0 if there is a Management API credential."""
-        from wizard.commands.provisioning import swap_urls
+        from wizard.steps.provisioning import swap_urls
 
         if not self.known.domain:
             return False

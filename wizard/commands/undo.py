@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from wizard.commands.change import Pages, Question, consent, show_diff
-from wizard.commands.values import env_store
 from wizard.execution import Result
 from wizard.findings import Failure
 from wizard.language import Message
@@ -19,6 +17,8 @@ from wizard.librechat.env_store import EnvStore
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import is_public
+from wizard.steps.change import Pages, Question, consent, show_diff
+from wizard.steps.values import env_store
 
 CHANGED_SINCE = rule("LA027")
 
@@ -72,7 +72,7 @@ def run_undo(
 
 def _config(store: EnvStore, ports: Ports) -> EnvStore | None:
     """Return LibreChat's configuration file; None where this machine has none."""
-    from wizard.commands.who import config_of
+    from wizard.steps.who import config_of
 
     with suppress(Failure):  # the `.env` is no text
         if path := config_of(store, ports).path_in(store.path.parent):

@@ -13,11 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.commands.choose_tunnel import open_tunnel
-from wizard.commands.prove import after_sign_in, check_values, exchange_for, sign_in
-from wizard.commands.roles import show_who_may_sign_in
-from wizard.commands.tunnel_menu import NO_TUNNEL, OpenedUrls, TunnelOptions
-from wizard.commands.values import env_store, librechat_port, read_subject
 from wizard.defaults import SECONDS_TO_SIGN_IN
 from wizard.doctor.causes import without_consequences
 from wizard.doctor.registry import FILE_CHECKS, diagnose
@@ -29,13 +24,18 @@ from wizard.librechat.running import why_public_url_is_gone
 from wizard.ports import Ports
 from wizard.rules import LIBRECHAT_HOLDS_PORT, rule
 from wizard.settings import Settings, is_loopback
+from wizard.steps.choose_tunnel import open_tunnel
+from wizard.steps.prove import after_sign_in, check_values, exchange_for, sign_in
+from wizard.steps.roles import show_who_may_sign_in
+from wizard.steps.tunnel_menu import NO_TUNNEL, OpenedUrls, TunnelOptions
+from wizard.steps.values import env_store, librechat_port, read_subject
 from wizard.tunnel_services import why_closed
 
 if TYPE_CHECKING:
     from wizard.auth0.live_checks import CheckResult
     from wizard.auth0.tokens import Judgement
-    from wizard.commands.roles import Visitors
-    from wizard.commands.through_librechat import Evidence
+    from wizard.steps.roles import Visitors
+    from wizard.steps.through_librechat import Evidence
 
 NOT_SET_UP = rule("LA009")
 URL_CHANGED = rule("LA013")
@@ -148,7 +148,7 @@ def _through_librechat(
     tunnel: TunnelOptions,
 ) -> VerifyResult:
     """Prove the sign-in through LibreChat; open its tunnel if the public URL does not answer."""
-    from wizard.commands.through_librechat import prove_through_librechat
+    from wizard.steps.through_librechat import prove_through_librechat
 
     ports.console.say(
         "LibreChat uses port {port}, so verify tests a sign-in to LibreChat itself.",

@@ -2,13 +2,13 @@
 
 from collections.abc import Collection, Iterable, Sequence
 
-from wizard.commands.prove import show as show_checks
 from wizard.doctor.claims import Claim, Source, are_proved
 from wizard.doctor.examine import Examination, Part, part_of
 from wizard.doctor.subject import settings_of
 from wizard.findings import Finding, Outcome, Severity
 from wizard.language import Message, ended, joined, sentences
 from wizard.ports import Ports
+from wizard.steps.prove import show as show_checks
 
 _COUNTS = {
     Severity.ERROR: (Message("{count} error"), Message("{count} errors")),

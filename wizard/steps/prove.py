@@ -9,7 +9,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from wizard.commands.values import read_subject
 from wizard.defaults import SECONDS_TO_SIGN_IN
 from wizard.findings import Finding, Outcome
 from wizard.language import Message, joined
@@ -17,6 +16,7 @@ from wizard.librechat.env_store import EnvStore
 from wizard.librechat.variables import is_known
 from wizard.ports import Ports
 from wizard.settings import Settings
+from wizard.steps.values import read_subject
 from wizard.system.state_file import StateFile
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def after_sign_in(
 
     Returns what the `.env` then says. `yes` writes the roles without a terminal.
     """
-    from wizard.commands.roles import ask_for_roles
+    from wizard.steps.roles import ask_for_roles
 
     if ask_for_roles(judgement, store, ports, version=subject.version, yes=yes):
         subject = read_subject(store, ports)

@@ -13,11 +13,11 @@ from wizard.auth0.management_access import (
     parse_token,
     tenant_domain,
 )
-from wizard.commands.values import option, read_secret
 from wizard.dashboard import API_EXPLORER
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import parse_client_id, parse_client_secret, parse_domain
+from wizard.steps.values import option, read_secret
 from wizard.ui.prompts import Choice, Prompter
 
 NO_CREDENTIAL = rule("LA600")

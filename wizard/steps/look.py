@@ -7,21 +7,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from wizard.commands.by_hand import open_page
-from wizard.commands.choose_access import CLI, credential_at_hand, tenant_at_hand
-from wizard.commands.folder import tell_folder
-from wizard.commands.init_progress import InitResult, Progress
-from wizard.commands.prove import proof_of
-from wizard.commands.questions import needed
-from wizard.commands.tunnel_menu import OpenedUrls, tunnel_offers
-from wizard.commands.values import read_subject
-from wizard.commands.who import doors_left_open
 from wizard.known import Known, known_in
 from wizard.language import Message, joined
 from wizard.librechat.runner import Way
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import host_of
+from wizard.steps.by_hand import open_page
+from wizard.steps.choose_access import CLI, credential_at_hand, tenant_at_hand
+from wizard.steps.folder import tell_folder
+from wizard.steps.init_progress import InitResult, Progress
+from wizard.steps.prove import proof_of
+from wizard.steps.questions import needed
+from wizard.steps.tunnel_menu import OpenedUrls, tunnel_offers
+from wizard.steps.values import read_subject
+from wizard.steps.who import doors_left_open
 from wizard.system import loopback
 from wizard.system.clock import local_time
 from wizard.system.surroundings import forwarded_url, is_container, is_over_ssh

@@ -14,12 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from wizard.commands.background import process
-from wizard.commands.background.process import STAY, send
-from wizard.commands.background.records import Background
 from wizard.findings import Failure
 from wizard.language import Language
 from wizard.rules import rule
+from wizard.steps.background import process
+from wizard.steps.background.process import STAY, send
+from wizard.steps.background.records import Background
 from wizard.system.platforms import own_session, reader_has_gone, true_path
 from wizard.system.process_control import end_child
 from wizard.system.processes import own_program, without_secrets

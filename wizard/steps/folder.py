@@ -5,7 +5,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from wizard.commands.change import EnvChange
 from wizard.findings import Finding
 from wizard.language import Message
 from wizard.librechat.checkout import Checkout, below, find, look_at, signs_of_use
@@ -18,6 +17,7 @@ from wizard.librechat.version_gates import Setup, announced
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import InvalidValue, Settings
+from wizard.steps.change import EnvChange
 from wizard.system.reading import expanded, is_folder
 from wizard.ui.prompts import Choice, Prompter
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.execution import Result
 from wizard.findings import Finding
 from wizard.language import Message
 from wizard.ports import Ports
 from wizard.rules import rule
+from wizard.steps.background.records import Background, BackgroundTunnel
 from wizard.system.clock import duration
 
 GONE = rule("LA326")
@@ -61,7 +61,7 @@ def run_status(ports: Ports) -> BackgroundResult:
 
 def run_stop(env_file: Path | None, ports: Ports, *, every: bool = False) -> BackgroundResult:
     """Stop the tunnel of that `.env`, or every one; raise LA322."""
-    from wizard.commands.values import env_store
+    from wizard.steps.values import env_store
 
     background, console = Background(ports.state_dir), ports.console
     path = env_store(env_file, ports).path

@@ -12,11 +12,11 @@ from wizard.auth0.access_plan import AccessChange, access_remarks, plan_access
 from wizard.auth0.management_access import Access
 from wizard.auth0.management_calls import Calls
 from wizard.auth0.management_plan import PlannedChange
-from wizard.commands.change import consent
-from wizard.commands.provisioning import MAKE_CHANGES, not_taken, show_plan, stopping
 from wizard.findings import Finding
 from wizard.language import Message
 from wizard.ports import Ports
+from wizard.steps.change import consent
+from wizard.steps.provisioning import MAKE_CHANGES, not_taken, show_plan, stopping
 
 
 @dataclass(frozen=True, slots=True)

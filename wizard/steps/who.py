@@ -7,9 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wizard.auth0.access import Policy, Who, parse_address, parse_mail_domain, policy_of
-from wizard.commands.by_hand import show_first_administrator, show_what_to_close
-from wizard.commands.change import CHANGES_TO, Question, consent, write
-from wizard.commands.init_progress import AUTH0_SET_UP, Progress, Step
 from wizard.findings import ExitCode, Failure, Finding
 from wizard.language import Message
 from wizard.librechat.checkout import signs_of_use
@@ -19,14 +16,17 @@ from wizard.librechat.env_store import EnvStore
 from wizard.librechat.variables import EMAIL_LOGIN, REGISTRATION, is_enabled, is_read
 from wizard.ports import Ports
 from wizard.settings import InvalidValue, Settings, is_public
+from wizard.steps.by_hand import show_first_administrator, show_what_to_close
+from wizard.steps.change import CHANGES_TO, Question, consent, write
+from wizard.steps.init_progress import AUTH0_SET_UP, Progress, Step
 from wizard.ui.prompts import Choice, Prompter
 from wizard.ui.screen import setting_lines
 
 if TYPE_CHECKING:
-    from wizard.commands.folder import Folder
     from wizard.doctor.subject import Subject
     from wizard.librechat.config_file import ConfigFile
     from wizard.librechat.runner import Runner
+    from wizard.steps.folder import Folder
 
 _CHOICES = (
     Choice(Who.PEOPLE, "People I name"),
@@ -141,8 +141,8 @@ def _closed_by_api(policy: Policy, progress: Progress, ports: Ports) -> bool:
     """Set the tenant up by the Management API where the user wants that, or it is at hand."""
     if progress.options.offline or (policy.who is Who.ANYBODY and not policy.admins):
         return False
-    from wizard.commands.admit import set_up_access
-    from wizard.commands.choose_access import choose_access, credential_at_hand
+    from wizard.steps.admit import set_up_access
+    from wizard.steps.choose_access import choose_access, credential_at_hand
 
     credential = credential_at_hand(ports)
     if ports.prompter is not None:

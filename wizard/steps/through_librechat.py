@@ -8,7 +8,6 @@ from http import HTTPStatus
 from operator import or_
 from typing import TYPE_CHECKING, NamedTuple
 
-from wizard.commands.prove import How, open_in_browser, remember
 from wizard.defaults import SECONDS_TO_SIGN_IN
 from wizard.doctor.examine import causes_of
 from wizard.doctor.process import STARTED_EARLIER
@@ -31,6 +30,7 @@ from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import is_loopback
 from wizard.sign_in_traffic import Passage, Step, recorded
+from wizard.steps.prove import How, open_in_browser, remember
 
 if TYPE_CHECKING:
     from wizard.tunnels.local_api import LocalApi

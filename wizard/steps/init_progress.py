@@ -7,9 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.commands.folder import Folder
-from wizard.commands.live_view import OpenTunnel
-from wizard.commands.options import InitOptions
 from wizard.execution import Result
 from wizard.findings import Finding
 from wizard.known import Known
@@ -17,6 +14,9 @@ from wizard.language import Message
 from wizard.ports import Ports
 from wizard.saved_answers import SavedAnswers
 from wizard.settings import Settings
+from wizard.steps.folder import Folder
+from wizard.steps.live_view import OpenTunnel
+from wizard.steps.options import InitOptions
 from wizard.ui.prompts import Back
 
 if TYPE_CHECKING:

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from wizard.commands.options import InitOptions
-from wizard.commands.values import INVALID_VALUE, MISSING_OPTION, option, read_secret
 from wizard.findings import Outcome
 from wizard.known import Known, refuse_repeated
 from wizard.language import Message, joined
@@ -16,6 +14,8 @@ from wizard.settings import (
     parse_domain,
     parse_public_url,
 )
+from wizard.steps.options import InitOptions
+from wizard.steps.values import INVALID_VALUE, MISSING_OPTION, option, read_secret
 
 if TYPE_CHECKING:
     from wizard.auth0.live_checks import CheckResult

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
-from wizard.commands.values import INVALID_VALUE
 from wizard.defaults import SECONDS_TO_SIGN_IN
 from wizard.findings import Finding
 from wizard.librechat.version_gates import settled_reuse
 from wizard.settings import InvalidValue
+from wizard.steps.values import INVALID_VALUE
 
 if TYPE_CHECKING:
     from wizard.auth0.access import Policy

@@ -5,7 +5,6 @@ from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
 
-from wizard.commands.values import MISSING_OPTION
 from wizard.findings import Failure, Finding
 from wizard.language import Message, joined, sentences
 from wizard.librechat.env_diff import DiffLine, masked_diff
@@ -16,6 +15,7 @@ from wizard.librechat.runner import Runner
 from wizard.librechat.secrets import secrets_in
 from wizard.librechat.variables import VARIABLES, Section
 from wizard.ports import Ports
+from wizard.steps.values import MISSING_OPTION
 from wizard.ui.screen import Line, diff_line, hint_line
 
 OLD_ONE_KEPT = Message("Backup: {backup} (restore it with librechat-auth0 init --undo)")

@@ -11,8 +11,6 @@ from wizard.auth0.management import change_tenant, read_tenant, write_scopes
 from wizard.auth0.management_access import Access
 from wizard.auth0.management_calls import Calls
 from wizard.auth0.management_plan import Part, PlannedChange, Wanted, plan, remarks
-from wizard.commands.change import Pages, Question, consent, show_changes
-from wizard.commands.choose_access import choose_access, given_credential
 from wizard.execution import INTERRUPTED
 from wizard.findings import ExitCode, Failure, Finding
 from wizard.known import Known
@@ -20,6 +18,8 @@ from wizard.language import Message, joined, sentences
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import NO_URLS
+from wizard.steps.change import Pages, Question, consent, show_changes
+from wizard.steps.choose_access import choose_access, given_credential
 from wizard.ui.screen import Line, hint_line, setting_lines
 
 SECRET_HIDDEN = rule("LA614")
@@ -146,7 +146,7 @@ class Provisioning:
             case Part.ACCESS:
                 return Message("Give the application access")
             case Part.WHO:
-                raise ValueError("see wizard.commands.admit")
+                raise ValueError("see wizard.steps.admit")
 
 
 def show_plan(

@@ -12,10 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from wizard.commands.background.records import Background, BackgroundTunnel
-from wizard.commands.live_view import LiveView
 from wizard.findings import ExitCode, Failure
 from wizard.language import Language
+from wizard.steps.background.records import Background, BackgroundTunnel
+from wizard.steps.live_view import LiveView
 from wizard.system.platforms import reader_has_gone
 from wizard.system.process_control import start_time
 from wizard.system.reading import load_json

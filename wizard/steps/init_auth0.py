@@ -8,7 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from wizard import dashboard
-from wizard.commands.by_hand import (
+from wizard.findings import ExitCode, Failure, Outcome, exit_code_of
+from wizard.known import NAMES, Known
+from wizard.language import Message, joined
+from wizard.librechat.version_gates import Setup, announced
+from wizard.ports import Ports
+from wizard.settings import is_tenant_domain
+from wizard.steps.by_hand import (
     DONE,
     Item,
     api_item,
@@ -18,7 +24,7 @@ from wizard.commands.by_hand import (
     urls_item,
     walk_through,
 )
-from wizard.commands.choose_access import (
+from wizard.steps.choose_access import (
     Credential,
     ask_credential,
     choose_access,
@@ -26,9 +32,9 @@ from wizard.commands.choose_access import (
     tenant_at_hand,
     ways,
 )
-from wizard.commands.init_progress import AUTH0_SET_UP, Progress, Step
-from wizard.commands.prove import check_values
-from wizard.commands.questions import (
+from wizard.steps.init_progress import AUTH0_SET_UP, Progress, Step
+from wizard.steps.prove import check_values
+from wizard.steps.questions import (
     AUDIENCES,
     CLIENT_ID,
     CLIENT_SECRET,
@@ -42,12 +48,6 @@ from wizard.commands.questions import (
     passes,
     same_client,
 )
-from wizard.findings import ExitCode, Failure, Outcome, exit_code_of
-from wizard.known import NAMES, Known
-from wizard.language import Message, joined
-from wizard.librechat.version_gates import Setup, announced
-from wizard.ports import Ports
-from wizard.settings import is_tenant_domain
 from wizard.system.interrupts import is_ctrl_c
 from wizard.ui.prompts import Back, Choice, Prompter
 
@@ -146,7 +146,7 @@ def _ask_way(at_hand: str, prompter: Prompter, ports: Ports) -> str:
 
 def _set_up_by(credential: Credential, progress: Progress, ports: Ports) -> Progress | None:
     """Set Auth0 up; return None if the user declined."""
-    from wizard.commands.provisioning import set_up_auth0
+    from wizard.steps.provisioning import set_up_auth0
 
     offered, reuse_tokens = progress.offered, progress.options.reuse_tokens
     own_domain = tenant_at_hand(credential, ports)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from wizard.commands.change import EnvChange
-from wizard.commands.options import InitOptions
-from wizard.commands.values import INVALID_VALUE
 from wizard.language import Message
 from wizard.librechat.access import readers
 from wizard.librechat.env_store import UNWRITABLE
 from wizard.librechat.formats import FORMATS, sign_in_variables
 from wizard.librechat.variables import is_secret
 from wizard.ports import Ports
+from wizard.steps.change import EnvChange
+from wizard.steps.options import InitOptions
+from wizard.steps.values import INVALID_VALUE
 from wizard.system.os_errors import refusal
 from wizard.system.private_files import write_whole
 from wizard.system.reading import expanded

@@ -4,9 +4,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
-from wizard.commands.background.records import Background
-from wizard.commands.live_view import LiveView, OpenTunnel
-from wizard.commands.tunnel_menu import (
+from wizard.defaults import TUNNELS
+from wizard.findings import Failure
+from wizard.language import Message
+from wizard.ports import Ports
+from wizard.rules import rule
+from wizard.steps.background.records import Background
+from wizard.steps.live_view import LiveView, OpenTunnel
+from wizard.steps.tunnel_menu import (
     NO_TUNNEL,
     OWN_URL,
     TunnelOptions,
@@ -14,12 +19,7 @@ from wizard.commands.tunnel_menu import (
     latest_offer,
     opened_urls,
 )
-from wizard.commands.values import MISSING_OPTION, did_you_mean, option
-from wizard.defaults import TUNNELS
-from wizard.findings import Failure
-from wizard.language import Message
-from wizard.ports import Ports
-from wizard.rules import rule
+from wizard.steps.values import MISSING_OPTION, did_you_mean, option
 from wizard.system.platforms import command_line
 from wizard.system.surroundings import is_over_ssh
 from wizard.tunnels import Offer, Provider, Tunnel, TunnelRequest, is_own, provider
@@ -144,7 +144,7 @@ def _open_once(chosen: type[Provider], options: TunnelOptions, ports: Ports) -> 
         if is_for_one and is_over_ssh(ports.environ):
             _show_forwarding(url, ports)
         elif asks_to_trust:
-            from wizard.commands.trust import offer_trust
+            from wizard.steps.trust_stores import offer_trust
 
             offer_trust(ports)
         on_error.pop_all()
@@ -196,7 +196,7 @@ def _tunnel(
 ) -> Tunnel:
     if not options.detach:
         return chosen(request, ports.processes, ports.environ)
-    from wizard.commands.background.tunnel import DetachedTunnel
+    from wizard.steps.background.tunnel import DetachedTunnel
 
     return DetachedTunnel(
         chosen.name, request, options.env_file, ports.environ, ports.console.language

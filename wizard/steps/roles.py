@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from wizard.auth0.access import ADMIN_ROLE, ROLES_CLAIM, USER_ROLE
-from wizard.commands.change import EnvChange, Question, change_env
 from wizard.language import Message
 from wizard.librechat.admission import role_values, who_may_sign_in
 from wizard.librechat.env_file import EnvFile
@@ -12,6 +11,7 @@ from wizard.librechat.env_store import EnvStore
 from wizard.librechat.variables import REGISTRATION, is_enabled
 from wizard.ports import Ports
 from wizard.settings import Settings, is_public
+from wizard.steps.change import EnvChange, Question, change_env
 
 if TYPE_CHECKING:
     from wizard.auth0.access import Doors
