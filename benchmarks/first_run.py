@@ -29,43 +29,7 @@ from tests.tenant.faults import tenant_server
 from tests.tenant.state import Tenant
 
 BUDGET = 1.0
-# Runs `init` until it would hold the tunnel open, and measures the time with a request in flight.
-INIT = """
-import json, os, sys, threading, time
-from wizard import http
-from wizard.commands import hold
-
-lock, flying, since, waited = threading.Lock(), 0, 0.0, 0.0
-
-def count(step):
-    global flying, since, waited
-    with lock:
-        now = time.time()
-        if flying and not flying + step:
-            waited += now - since
-        elif not flying:
-            since = now
-        flying += step
-
-def timed(*args, original=http.Https.request, **kwargs):
-    count(1)
-    try:
-        return original(*args, **kwargs)
-    finally:
-        count(-1)
-
-def end(*_):
-    used = os.times()
-    told = {"total": time.time() - float(os.environ["STARTED"]), "network": waited}
-    print(json.dumps({**told, "CPU": used.user + used.system}), flush=True)
-    os._exit(0)
-
-http.Https.request = timed
-hold.keep_open = end
-sys.argv[0] = "librechat-auth0"
-from wizard.__main__ import main
-main()
-"""
+TIMED_INIT = str(Path(__file__).with_name("timed_init.py"))
 
 
 def measured(folder: Path, demo: Demo, authority: Authority, port: int) -> dict[str, float]:
@@ -74,7 +38,7 @@ def measured(folder: Path, demo: Demo, authority: Authority, port: int) -> dict[
     (folder / "LibreChat/.env").unlink(missing_ok=True)
     auth0 = demo.setup
     line = (
-        *(sys.executable, "-c", INIT, "init", "--yes", "--allow-anybody", "--tunnel", "local"),
+        *(sys.executable, TIMED_INIT, "init", "--yes", "--allow-anybody", "--tunnel", "local"),
         *("--local-port", str(port), "--domain", auth0.domain, "--client-id", auth0.client_id),
         *("--audience", AUDIENCE),
     )
