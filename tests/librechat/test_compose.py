@@ -192,6 +192,18 @@ def test_the_shell_wins_in_references_and_in_what_is_passed_on(tmp_path: Path) -
     assert found["B"][:2] == ("shell", Origin.COMPOSE)
 
 
+def test_remembers_what_is_filled_in_from_outside_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "credentials").write_text("[default]\naws_key = a-key-of-mine\n", "utf-8")
+    folder = tmp_path / "librechat"
+    folder.mkdir()
+    (folder / "linked").symlink_to("../credentials")
+    for name in ("linked", "../credentials", str(tmp_path / "credentials")):
+        taking = f"{MAIN}    env_file: [{name}, .env]\n"
+        lay_out(folder, compose_yaml=taking, _env="INSIDE=1\nOPENID_SCOPE=$aws_key$INSIDE\n")
+        borrowed = read(folder).project.borrowed
+        assert {name: each.value for name, each in borrowed.items()} == {"aws_key": "a-key-of-mine"}
+
+
 def test_another_file_in_place_of_the_env(tmp_path: Path) -> None:
     lay_out(
         tmp_path,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from wizard.defaults import SECONDS_TO_SIGN_IN
 from wizard.doctor.causes import without_consequences
+from wizard.doctor.deployment import BORROWED
 from wizard.doctor.registry import FILE_CHECKS, diagnose
 from wizard.doctor.subject import Subject, foreign_issuer, settings_of
 from wizard.execution import Result
@@ -87,7 +88,8 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
     subject = read_subject(store, ports)
     settings = settings_of(subject)
     # LibreChat would not get as far as a sign-in.
-    errors = [each for each in diagnose(subject, FILE_CHECKS) if each.severity is Severity.ERROR]
+    found = diagnose(subject, FILE_CHECKS)
+    errors = [e for e in found if e.severity is Severity.ERROR or e.rule is BORROWED]
     if settings is None:
         raise Failure(_why_not(subject, errors, ports))
     if errors:

@@ -10,6 +10,7 @@ from wizard.findings import Finding, Outcome, Severity
 from wizard.language import Message
 
 _NOT_ASKED = Message("not checked (--offline)")
+_NOT_SENT = Message("not checked: a value is from outside the folder")
 _State = tuple[Outcome, str]
 
 
@@ -86,6 +87,8 @@ def _tenant(examination: Examination, signed_in: str, *, offline: bool) -> Itera
         why = Message("not checked until the .env has valid values")
         if offline:
             why = _NOT_ASKED
+        elif examination.subject.borrowed:
+            why = _NOT_SENT
         elif foreign_issuer(examination.subject):
             why = Message("not checked: an issuer with a path is not Auth0's")
         yield Claim("tenant", Message("Auth0"), Source.TENANT, Outcome.SKIPPED, why)
@@ -114,6 +117,8 @@ def _public_url(subject: Subject) -> _State:
     if subject.instance is None:
         return Outcome.SKIPPED, _NOT_ASKED
     public = subject.instance.public
+    if subject.borrowed:
+        return Outcome.SKIPPED, _NOT_SENT
     if public is None:
         address = subject.value("DOMAIN_SERVER") or Message("not set")
         return Outcome.SKIPPED, Message("not used, LibreChat's address is {url}", url=address)

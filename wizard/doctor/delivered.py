@@ -23,14 +23,34 @@ from wizard.librechat.environment import (
 from wizard.librechat.log import NO_TRACES, Traces
 from wizard.librechat.runner import UNKNOWN, Runner
 from wizard.librechat.running import Instance
-from wizard.librechat.variables import VARIABLES, is_enabled, is_known, is_read
+from wizard.librechat.variables import (
+    INVENTED,
+    VARIABLES,
+    is_enabled,
+    is_known,
+    is_read,
+    is_secret,
+)
 from wizard.librechat.version_gates import Setup
 from wizard.librechat.versions import is_older
 from wizard.settings import TYPOGRAPHIC_QUOTES, InvalidValue, parse_audiences
+from wizard.text import LONG_SECRET
 
 if TYPE_CHECKING:
     from wizard.auth0.access import Doors
 
+# What is sent to the tenant and to the public URL.
+_SENT = (
+    "DOMAIN_CLIENT",
+    "DOMAIN_SERVER",
+    "OPENID_AUDIENCE",
+    "OPENID_CALLBACK_URL",
+    "OPENID_CLIENT_ID",
+    "OPENID_CLIENT_SECRET",
+    "OPENID_ISSUER",
+    "OPENID_POST_LOGOUT_REDIRECT_URI",
+    "OPENID_SCOPE",
+)
 _REFERENCE = r"\$\{[A-Za-z_]\w*[^}]*\}"
 
 
@@ -159,6 +179,23 @@ class Delivered(_Inputs):
             for name, each in self.environment.items()
             if name in VARIABLES and _is_distorted(each)
         )
+
+    @cached_property
+    def borrowed(self) -> Mapping[str, str]:
+        """The variables to send whose values hold another from outside the folder, and that one.
+
+        A stranger's Compose file could have us send a secret of this shell to a server of theirs.
+        """
+        taken = self.deployment.project.borrowed if self.container is not None else {}
+        return {
+            name: other
+            for other, each in taken.items()
+            for name in _SENT
+            if len(each.value) >= LONG_SECRET
+            and each.value.lower() in self.value(name).lower()
+            and name != other
+            and (is_secret(other) or not (is_known(other) or other in INVENTED))
+        }
 
     @cached_property
     def config(self) -> ConfigFile:

@@ -18,6 +18,7 @@ from wizard.system.platforms import command_line
 PANEL_CALLBACK = rule("LA507")
 QUOTES_KEPT = rule("LA511")
 NOT_EXPANDED = rule("LA512")
+BORROWED = rule("LA517")
 
 # What explains all other findings on the same variable.
 DISTORTIONS = (QUOTES_KEPT, NOT_EXPANDED)
@@ -103,6 +104,15 @@ def _is_not_expanded(subject: Subject, name: str) -> bool | Violation:
     return Violation(fix=fix) if is_passed_on else True
 
 
+def _holds_another(subject: Subject, name: str) -> Violation:
+    taken = subject.deployment.project.borrowed[subject.borrowed[name]]
+    return Violation(
+        "{seen}. It holds {other} of {origin}.",
+        other=subject.borrowed[name],
+        origin=taken.where or taken.origin.value,
+    )
+
+
 def _unreadable(subject: Subject) -> Iterator[Finding]:
     access, reader = subject.facts.access, subject.runner.reader
     if access and reader and not access.lets_read(reader):
@@ -144,6 +154,7 @@ CHECKS = (
     check("LA510", _line_refused, says_runner=True),
     on(QUOTES_KEPT.id, lambda it: it.distorted, _keeps_quotes),
     on(NOT_EXPANDED.id, lambda it: it.distorted, _is_not_expanded),
+    on(BORROWED.id, lambda it: it.borrowed, _holds_another),
     on("LA503", "PORT", _is_port_needed, DEFAULT_PORT),
     check("LA500", _broken_document),
     on("LA502", lambda it: filter(is_of_sign_in, it.handed), _compose_wins),

@@ -51,7 +51,8 @@ _WEIGHTS = {severity: weight for weight, severity in enumerate(Severity)}
 def examine(subject: Subject, http: HttpClient, clock: Clock, *, offline: bool) -> Examination:
     """Run every rule and, unless `offline`, the live checks at the same time, in threads."""
     settings = None if offline else settings_of(subject)
-    port, public_url = port_in(subject.values), subject.value("DOMAIN_SERVER")
+    port = port_in(subject.values)
+    public_url = "" if subject.borrowed else subject.value("DOMAIN_SERVER")
     tenant = begin(_ask_tenant, settings, http, clock).result if settings else None
     asked = settings if is_public(public_url) else None
     doors = begin(ask_doors, asked, http, clock).result if asked else None

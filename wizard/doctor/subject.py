@@ -119,7 +119,9 @@ class Subject(Delivered):
             for settings in (self.handed, *(each.settings for each in services))
             for name, each in settings.items()
         )
-        return secrets_of((*written, *handed))
+        borrowed = self.deployment.project.borrowed
+        taken = (borrowed[other].value for other in self.borrowed.values())
+        return Secrets({*secrets_of((*written, *handed)).values, *taken})
 
 
 def gather(
@@ -194,11 +196,11 @@ def _as_it_runs(
 
 
 def settings_of(subject: Subject) -> Settings | None:
-    """Return what LibreChat asks the tenant, None while a value is invalid.
+    """Return what LibreChat asks the tenant, None while a value is invalid or must not be sent.
 
     A value with an invisible character is sent with it, as LibreChat sends it.
     """
-    if subject.distorted:
+    if subject.distorted or subject.borrowed:
         return None
     issuer = issuer_without_path(subject.value("OPENID_ISSUER").strip(URL_SPACES))
     secret = subject.sent_secret
@@ -229,7 +231,7 @@ def _logout_url(subject: Subject) -> str:
 
 
 def foreign_issuer(subject: Subject) -> str:
-    """Return an issuer with a path at a host that is not Auth0's own, "" for any other.
+    """Return an issuer to ask, with a path at a host that is not Auth0's own; "" for any other.
 
     Auth0's issuers have none; those of other providers may.
     """
@@ -237,7 +239,8 @@ def foreign_issuer(subject: Subject) -> str:
     bare = issuer_without_path(issuer)
     found = re.match(_ORIGIN, bare)
     has_path = found is not None and bare.lower().startswith("https://") and found[0] != bare
-    return issuer if has_path and not is_tenant_domain(host_of(bare)) else ""
+    is_foreign = has_path and not is_tenant_domain(host_of(bare))
+    return issuer if is_foreign and not subject.borrowed else ""
 
 
 def issuer_without_path(issuer: str) -> str:

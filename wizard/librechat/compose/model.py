@@ -148,6 +148,7 @@ class Project(NamedTuple):
 
     `env_files` are those that `${…}` refers to, of which a later one wins. The variables of `outer`
     beat them: the shell's, and those of an `.env` that names Compose files in another folder.
+    `borrowed` are the variables from outside the folder that a `${…}` took.
     """
 
     files: tuple[Path, ...] = ()
@@ -156,6 +157,7 @@ class Project(NamedTuple):
     is_too_large: bool = False
     env_files: tuple[Path, ...] = ()
     outer: Environment = MappingProxyType({})
+    borrowed: Environment = MappingProxyType({})
 
     @property
     def has_panel(self) -> bool:

@@ -20,6 +20,7 @@ from wizard.librechat.compose.model import (
     Trouble,
     as_list,
     pairs,
+    real_path,
     same_file,
     scalar,
     service_of,
@@ -69,7 +70,7 @@ def read_project(
     named = environ.get("COMPOSE_ENV_FILES", "")
     env_files = tuple(folder / each for each in named.split(",") if each) or (folder / ".env",)
     files = _found_files(folder, sources)
-    reader = _Reader(sources, env_file, folder, [], Budget(), outer)
+    reader = _Reader(sources, env_file, folder, [], Budget(), Borrowed(), outer)
     try:
         if "COMPOSE_FILE" not in environ:
             reader = reader.within(env_files, outer)
@@ -88,7 +89,9 @@ def read_project(
         too_large = Trouble(Message("The files are too large for a Compose project of LibreChat."))
         return Project(files, troubles=(too_large,) if files else (), is_too_large=True)
     troubles = tuple(dict.fromkeys(reader.troubles))
-    return Project(files, found, troubles, env_files=env_files, outer=outer)
+    return Project(
+        files, found, troubles, env_files=env_files, outer=outer, borrowed=reader.borrowed.settings
+    )
 
 
 def _named_files(folder: Path, scope: Environment) -> tuple[Path, ...]:
@@ -103,6 +106,19 @@ def _found_files(folder: Path, sources: Sources) -> tuple[Path, ...]:
     return _first(folder, (DEPLOY_FILE,), sources)
 
 
+class Borrowed:
+    """The variables that were filled in from the shell, or from an env file outside the folder."""
+
+    def __init__(self) -> None:
+        self.settings: dict[str, Setting] = {}
+        self.files: set[str] = set()  # those outside, as `Setting.where` names them
+
+    def note(self, name: str, setting: Setting) -> None:
+        """Keep the variable if it is one of them."""
+        if setting.origin is Origin.SHELL or setting.where in self.files:
+            self.settings[name] = setting
+
+
 class _Reader(NamedTuple):
     """Merges files into services; `scope` is what `${…}` refers to, `depth` what led here."""
 
@@ -111,6 +127,7 @@ class _Reader(NamedTuple):
     root: Path
     troubles: list[Trouble]
     budget: Budget
+    borrowed: "Borrowed"
     scope: Environment = MappingProxyType({})
     depth: int = 0
 
@@ -127,6 +144,8 @@ class _Reader(NamedTuple):
         def lookup(name: str) -> str | None:
             value = _value(scope, name)
             self.budget.spend("characters", len(value or ""))
+            if name in scope:
+                self.borrowed.note(name, scope[name])
             return value
 
         return lookup
@@ -265,6 +284,8 @@ class _Reader(NamedTuple):
         lookup = self.lookup_in(outside)
         is_ours = same_file(path, self.env_file)
         origin = Origin.ENV_FILE if is_ours else Origin.OTHER_ENV_FILE
+        if not real_path(path).is_relative_to(real_path(self.root)):
+            self.borrowed.files.add(self._shown(path))
         values: dict[str, Setting] = {}
         try:
             text = self.sources.text(path)
