@@ -203,7 +203,9 @@ def validated(body: object, schema: Mapping[str, Check], required: tuple[str, ..
 
 
 def client_json(it: Application, scopes: frozenset[str]) -> Json:
+    """Return it as `GET /clients` describes: the secret and the credentials need a scope."""
     private_key = it.token_endpoint_auth_method is AuthMethod.PRIVATE_KEY_JWT
+    alg = {} if it.id_token_alg == "HS256" else {"alg": it.id_token_alg}
     shown: Json = {
         "tenant": "demo",
         "global": False,
@@ -218,15 +220,14 @@ def client_json(it: Application, scopes: frozenset[str]) -> Json:
         "web_origins": list(it.web_origins),
         "sso_disabled": False,
         "cross_origin_authentication": False,
+        "jwt_configuration": {"secret_encoded": False, "lifetime_in_seconds": 36000, **alg},
     }
-    if private_key:
-        shown["client_authentication_methods"] = {"private_key_jwt": {"credentials": []}}
-    else:
+    if not private_key:
         shown["token_endpoint_auth_method"] = it.token_endpoint_auth_method.value
     if "read:client_keys" in scopes:
-        alg = {} if it.id_token_alg == "HS256" else {"alg": it.id_token_alg}
         shown["client_secret"] = it.client_secret
-        shown["jwt_configuration"] = {"secret_encoded": False, "lifetime_in_seconds": 36000, **alg}
+        if private_key:
+            shown["client_authentication_methods"] = {"private_key_jwt": {"credentials": []}}
     return shown
 
 

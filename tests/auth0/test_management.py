@@ -310,6 +310,15 @@ def test_rejects_a_value_of_another_type(name: str, value: object) -> None:
     assert refused(tenant, read_and_plan).finding.rule.id == "LA607"
 
 
+def test_a_summary_of_an_application_is_not_taken_for_one_without_urls() -> None:
+    """As with read:client_summary alone, of a token whose scopes are not known."""
+    shown = {"client_id": CLIENT_ID, "name": "LibreChat", "app_type": "regular_web"}
+
+    failure = refused(Tenant(respond(shown)), lambda calls: read_tenant(calls, WANTED, CLIENT_ID))
+
+    assert (failure.finding.rule.id, failure.finding.detail) == ("LA602", "Missing: read:clients.")
+
+
 @pytest.mark.parametrize("status", [200, 301, 302, 500, 503, 599])
 def test_rejects_a_page_of_another_server(status: int) -> None:
     tenant = Tenant(respond(b"<html>", status, location="https://elsewhere.example.com"))

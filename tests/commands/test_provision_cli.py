@@ -45,11 +45,13 @@ class Machine:
         program.write_text(f"#!{sys.executable}\n{STAND_IN.read_text()}")
         program.chmod(0o755)
 
-    def sign_in(self, *scopes: str) -> str:
+    def sign_in(self, *scopes: str, as_user: bool = False) -> str:
+        """Sign the CLI in; as a user, it keeps the scopes that it asked for."""
         token = self.managed.token(*scopes)
         config = self.home / ".config" / "auth0" / "config.json"
         config.parent.mkdir(parents=True)
-        tenants = {self.managed.domain: {"access_token": token}}
+        kept = {"scopes": ["openid", *scopes]} if as_user else {}
+        tenants = {self.managed.domain: {"access_token": token, **kept}}
         config.write_text(json.dumps({"default_tenant": "another", "tenants": tenants}))
         return token
 
@@ -172,6 +174,17 @@ def test_reports_a_cli_that_lacks_a_scope(machine: Machine) -> None:
     assert found["rule"] == "LA602"
     assert "create:clients" in found["detail"]
     assert "Done so far: API" in found["detail"]
+
+
+def test_names_the_scopes_that_the_cli_did_not_ask_for_before_a_change(machine: Machine) -> None:
+    machine.install_cli()
+    machine.sign_in(*(it for it in SCOPES if it != "create:clients"), as_user=True)
+
+    done = machine.provision("--yes", "--json")
+
+    (found,) = findings(done)
+    assert (found["rule"], found["detail"]) == ("LA602", "Missing: create:clients.")
+    assert not machine.managed.api.writes
 
 
 def test_names_an_application_that_the_cli_does_not_find(machine: Machine) -> None:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from wizard.auth0 import json_web_token
@@ -29,6 +29,7 @@ CLI_FAILED = rule("LA618")
 
 CLI_SECONDS = 60.0
 _MAX_CONFIG_BYTES = 1 << 20
+_NO_CONFIG = (OSError, ValueError, KeyError, TypeError, AttributeError)
 _LACKS_SCOPE = r"lacks scope: ([a-z_]+:[a-z_]+)"
 # RFC 6750 §2.1.
 _BEARER = r"[A-Za-z0-9._~+/-]+=*"
@@ -132,21 +133,36 @@ def by_machine(client_id: str, client_secret: str, tenant: str, http: HttpClient
 
 def by_cli(tenant: str, processes: Processes, environ: Mapping[str, str]) -> Access:
     """Return access by the `auth0` CLI, with its own login."""
-    return Access(tenant, Auth0Cli(tenant, processes, environ))
+    cli = Auth0Cli(tenant, processes, environ)
+    return Access(tenant, cli, scopes=_scopes_of_cli(tenant, environ))
 
 
 def active_tenant(environ: Mapping[str, str]) -> str:
-    """Return the tenant that the `auth0` CLI uses, "" if it is not logged in.
-
-    Source: auth0-cli, internal/config/config.go: `$HOME/.config/auth0/config.json`.
-    """
-    file = Path(environ.get("HOME", ""), ".config", "auth0", "config.json")
+    """Return the tenant that the `auth0` CLI uses, "" if it is not logged in."""
     try:
-        config = load_json(read_file(file, _MAX_CONFIG_BYTES))
+        config = _config_of_cli(environ)
         tenant = config["default_tenant"]
         return parse_domain(tenant) if tenant in config["tenants"] else ""
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except _NO_CONFIG:
         return ""
+
+
+def _scopes_of_cli(tenant: str, environ: Mapping[str, str]) -> frozenset[str] | None:
+    """Return the scopes of the CLI's login as a user; None as a machine, whose it does not keep."""
+    try:
+        scopes = _config_of_cli(environ)["tenants"][tenant]["scopes"]
+        return frozenset(map(str, scopes)) or None
+    except _NO_CONFIG:
+        return None
+
+
+def _config_of_cli(environ: Mapping[str, str]) -> Any:
+    """Return the CLI's configuration; raise one of `_NO_CONFIG` if there is none.
+
+    Source: auth0-cli, internal/config/config.go and tenant.go: `$HOME/.config/auth0/config.json`.
+    """
+    file = Path(environ.get("HOME", ""), ".config", "auth0", "config.json")
+    return load_json(read_file(file, _MAX_CONFIG_BYTES))
 
 
 @dataclass(frozen=True, slots=True)
