@@ -498,6 +498,11 @@ CASES = (
     _values("LA189", {"HOST": "0.0.0.0."}, {"HOST": "0"}),
     _lines("LA190", "JWT_SECRET='$(openssl rand -hex 32)'", "JWT_SECRET='$(openssl rand -hex 32"),
     _lines("LA192", "PORT=", "PORT=chat"),
+    _values(
+        "LA193",
+        {"DOMAIN_SERVER": f"{PUBLIC_URL}:443"},
+        {"DOMAIN_SERVER": f"{PUBLIC_URL}:80", "DOMAIN_CLIENT": f"{PUBLIC_URL}:80"},
+    ),
     Case("LA500", subject(env(), compose="services: [\n"), subject(env(), compose=COMPOSE)),
     Case(
         "LA501",

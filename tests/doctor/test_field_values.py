@@ -299,6 +299,35 @@ class TestAddresses:
         assert repaired(slash)[name] == f"{PUBLIC_URL}/talk"
         assert errors(subject(env(**both))) == set()
 
+    @pytest.mark.parametrize(
+        ("url", "normal"),
+        [
+            ("https://chat.acme.org:443", "https://chat.acme.org"),
+            ("HTTPS://Chat.Acme.org", "https://chat.acme.org"),
+            ("https://chat.acme.org:0443/Talk", "https://chat.acme.org/Talk"),
+            ("https://café.acme.org", "https://xn--caf-dma.acme.org"),
+            ("http://LOCALHOST:80", "http://localhost"),
+            ("https://[2001:DB8::1]:443", "https://[2001:db8::1]"),
+        ],
+    )
+    def test_the_address_in_two_forms(self, url: str, normal: str) -> None:
+        both = subject(env(DOMAIN_CLIENT=url, DOMAIN_SERVER=url))
+        assert ("LA193", "DOMAIN_SERVER") in errors(both)
+        assert repaired(both)["DOMAIN_SERVER"] == normal
+        for text, version in (
+            (env(DOMAIN_CLIENT=normal, DOMAIN_SERVER=normal), ""),
+            (env(DOMAIN_CLIENT=url, DOMAIN_SERVER=url), "0.7.8"),  # openid-client 5
+        ):
+            assert "LA193" not in {rule for rule, _ in errors(subject(text, version=version))}
+
+    @pytest.mark.parametrize("end", ["?model=x", "/?model=x", "/#", "/talk?model=x", "#a"])
+    def test_nothing_can_be_appended_to_a_query(self, end: str) -> None:
+        url = f"{PUBLIC_URL}{end}"
+        checked = subject(env(DOMAIN_CLIENT=url, DOMAIN_SERVER=url))
+        assert errors(checked) == {("LA126", "DOMAIN_CLIENT"), ("LA126", "DOMAIN_SERVER")}
+        kept = url if "talk" in end else PUBLIC_URL
+        assert repaired(checked)["DOMAIN_SERVER"] == kept
+
     @pytest.mark.parametrize("port", ["3080", "4000"])
     def test_https_where_librechat_serves_http(self, port: str) -> None:
         def with_url(url: str) -> Subject:

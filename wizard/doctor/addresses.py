@@ -21,7 +21,9 @@ DEFAULT_PORT = to(PORT=VARIABLES["PORT"].default or "")
 # What keeps LibreChat from pinning browsers to HTTPS, by packages/api/src/security/headers.ts.
 _OFF = ("false", "off", "0", "no")
 _NO_HSTS = {"HSTS_ENABLED": _OFF, "SECURITY_HEADERS": _OFF, "HSTS_MAX_AGE": ("0",)}
-_PAGES = r"/(oauth|login|api|c)(/|\Z)"
+# A page of LibreChat, or a query or a fragment, behind which no path can be appended.
+_PAGES = r"/(oauth|login|api|c)(/|\Z)|.*[?#]\Z"
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def _ends_with_slash(subject: Subject, name: str) -> bool:
@@ -67,6 +69,26 @@ def _is_listenable(host: str) -> bool:
             return bool(inet_aton(host))  # 0 and 127.1 are addresses too
         return False
     return re.fullmatch(r"[\w-]+(\.[\w-]+)*\.?", host) is not None
+
+
+def _normal(value: str) -> str:
+    """The address as `new URL` writes it; as it is, where that is not known."""
+    parts = urlsplit(value) if _host(value) else None
+    named = re.fullmatch(r"(?P<name>\[.*\]|[^:@]*)(?::\d*)?", parts.netloc) if parts else None
+    if parts is None or named is None:
+        return value
+    host = named["name"].lower()
+    with suppress(UnicodeError):
+        host = host if host.isascii() else host.encode("idna").decode("ascii")
+    port = "" if parts.port in {None, _DEFAULT_PORTS[parts.scheme]} else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}{parts.path}"
+
+
+def _is_sent_in_two_forms(subject: Subject, name: str) -> bool:
+    """openid-client 6 does so, which LibreChat uses since 0.7.9."""
+    value = subject.bare(name)
+    is_judged_elsewhere = is_placeholder(value) or _is_page(subject, name)
+    return _normal(value) != value and not (is_judged_elsewhere or subject.runs_before("0.7.9-rc1"))
 
 
 def _is_invalid(subject: Subject, name: str) -> bool:
@@ -161,7 +183,12 @@ def _without_slash(subject: Subject, name: str) -> Edits:
 
 def _origin_alone(subject: Subject, name: str) -> Edits:
     parts = urlsplit(subject.bare(name))
-    return {name: f"{parts.scheme}://{parts.netloc}".lower()}
+    is_all = not parts.path.strip("/") or re.match(_PAGES, parts.path)
+    return {name: f"{parts.scheme}://{parts.netloc}".lower()} if is_all else {}
+
+
+def _normalized(subject: Subject, name: str) -> Edits:
+    return {name: _normal(subject.bare(name))}
 
 
 def _is_good(value: str) -> bool:
@@ -179,11 +206,11 @@ def _host(value: str) -> str | None:
 
 
 def _path(value: str) -> str:
-    """The path, without its trailing slash."""
+    """The path, without its trailing slash, and the sign of what follows it."""
     if _host(value) is None:
         return ""
-    parts = urlsplit(value)
-    return f"{parts.path.rstrip('/')}{'?' if parts.query else ''}{'#' if parts.fragment else ''}"
+    sign = re.search(r"[?#]", value)
+    return f"{urlsplit(value).path.rstrip('/')}{sign[0] if sign else ''}"
 
 
 CHECKS = (
@@ -191,6 +218,7 @@ CHECKS = (
     on("LA123", DOMAINS, _is_invalid, _with_scheme),
     on("LA126", DOMAINS, _is_page, _origin_alone),
     on("LA124", DOMAINS, _ends_with_slash, _without_slash, fix=SET_VALUE),
+    on("LA193", "DOMAIN_SERVER", _is_sent_in_two_forms, _normalized, fix=SET_VALUE),
     on("LA127", "DOMAIN_SERVER", _differ, _public_of_both),
     on("LA128", "DOMAIN_SERVER", _is_public_by_http),
     on("LA179", DOMAINS, _is_https_at_own_port),
