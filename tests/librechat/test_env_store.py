@@ -382,7 +382,7 @@ def test_a_link_created_while_the_file_is_examined(
 
 @only_root
 def test_does_not_follow_another_users_link(folder: Path, state: Path, tmp_path: Path) -> None:
-    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    ours, theirs = tmp_path / "x;id", tmp_path / "theirs"
     for target in (ours, theirs):
         target.write_bytes(b"1")
     os.chown(theirs, NOBODY, NOBODY)
@@ -391,7 +391,7 @@ def test_does_not_follow_another_users_link(folder: Path, state: Path, tmp_path:
     os.chown(link, NOBODY, NOBODY, follow_symlinks=False)
     with failing(FOREIGN_LINK) as caught:
         EnvStore(link, state).read()
-    assert f"--env-file {ours}" in caught.value.finding.fix
+    assert f"--env-file '{ours}'" in caught.value.finding.fix
     link.unlink()
     link.symlink_to(theirs)
     os.chown(link, NOBODY, NOBODY, follow_symlinks=False)

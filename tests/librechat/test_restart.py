@@ -200,6 +200,7 @@ def test_restarts_a_container_as_it_was_created(
         ("cron.service", False, "npm run backend   (stop process 4711 first)"),
         ("librechat.service", False, "sudo systemctl restart librechat.service"),
         ("chat.service", True, "systemctl --user restart chat.service"),
+        ("chat;$(id).service", True, "systemctl --user restart 'chat;$(id).service'"),
     ],
 )
 def test_restarts_a_process_as_it_was_started(unit: str, is_user_unit: bool, command: str) -> None:

@@ -13,6 +13,7 @@ from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.steps.background.records import Background, BackgroundTunnel
 from wizard.system.clock import duration
+from wizard.system.platforms import command_line
 
 GONE = rule("LA326")
 BROKEN_RECORD = rule("LA377")
@@ -82,7 +83,7 @@ def run_stop(env_file: Path | None, ports: Ports, *, every: bool = False) -> Bac
             console.hint(
                 "To stop {url}: librechat-auth0 tunnel stop --env-file {env_file}",
                 url=one.url,
-                env_file=one.env_file,
+                env_file=command_line([one.env_file]),
             )
     return BackgroundResult(stopped, findings=_broken_records(background, ports))
 

@@ -25,6 +25,7 @@ from wizard.librechat.variables import (
 from wizard.librechat.versions import is_older
 from wizard.rules import rule
 from wizard.settings import TYPOGRAPHIC_QUOTES, has_stray_quote, is_command, pasted
+from wizard.system.platforms import command_line
 
 NO_FILE = rule("LA159")
 IGNORES_NOTHING = rule("LA183")
@@ -160,7 +161,7 @@ def _tracked(subject: Subject) -> Iterator[Violation]:
                 " it."
             ),
             path=subject.path,
-            file=subject.path.name,
+            file=command_line([subject.path.name]),
         )
 
 

@@ -30,7 +30,7 @@ from wizard.settings import port_in
 from wizard.system.interrupts import signals_held
 from wizard.system.locks import LockHeld, locked
 from wizard.system.os_errors import place_of, refusal, remedy
-from wizard.system.platforms import true_path, user_id
+from wizard.system.platforms import command_line, true_path, user_id
 from wizard.system.private_files import file_name, private_folder, sync_folder, write_whole
 from wizard.system.processes import Processes
 from wizard.system.reading import NOT_REGULAR, read_file
@@ -99,7 +99,9 @@ class EnvStore:
         if self.path.is_symlink() and not _may_lead(self.path, target):
             raise FOREIGN_LINK.failure(
                 Message("{file} links to {target}.", file=self.path, target=target),
-                fix=Message("Use the file itself: --env-file {target}", target=target),
+                fix=Message(
+                    "Use the file itself: --env-file {target}", target=command_line([str(target)])
+                ),
             )
         return target
 

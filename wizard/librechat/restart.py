@@ -57,8 +57,8 @@ def _npm(process: RunningProcess | None) -> tuple[str, ...]:
     if process is None:
         return (Message("npm run backend   (stop the running one first, if any)"),)
     if re.search(_OWN_UNIT, process.unit):
-        user = " --user" if process.is_user_unit else ""
-        return (f"{'' if user else 'sudo '}systemctl{user} restart {process.unit}",)
+        systemctl = ["systemctl", "--user"] if process.is_user_unit else ["sudo", "systemctl"]
+        return (command_line([*systemctl, "restart", process.unit]),)
     return (Message("npm run backend   (stop process {pid} first)", pid=process.pid),)
 
 

@@ -15,6 +15,7 @@ from wizard.steps.change import EnvChange
 from wizard.steps.options import InitOptions
 from wizard.steps.values import INVALID_VALUE
 from wizard.system.os_errors import refusal
+from wizard.system.platforms import command_line
 from wizard.system.private_files import write_whole
 from wizard.system.reading import expanded
 from wizard.text import MASK
@@ -55,7 +56,7 @@ def write_output(
     except OSError as error:
         raise UNWRITABLE.failure(refusal(error, path)) from error
     console.done(readers(path).filled(file=path))
-    console.hint(form.use.filled(file=path))
+    console.hint(form.use.filled(file=command_line([str(path)])))
     return path, [*values]
 
 
