@@ -12,7 +12,7 @@ import pytest
 
 from tests.access_stand_in import SCOPES as ACCESS_SCOPES
 from tests.commands.test_provision import Run
-from tests.management_stand_in import SCOPES, Managed
+from tests.management_stand_in import SCOPES, Managed, add_machine
 from tests.tenant.state import Action, Application, Connection, User
 from wizard.auth0.access import ADMIN_ROLE, ROLES_CLAIM, USER_ROLE, Policy, State, Who
 from wizard.auth0.access_action import (
@@ -141,6 +141,46 @@ def test_completes_a_run_that_was_interrupted_after_any_change(run: Run) -> None
         api.cut_from = None
         admit()
         assert in_tenant(run) == wanted, number
+
+
+def test_says_what_the_run_did_before_a_failure(managed: Managed, folder: Path) -> None:
+    """The application and the API are created first, in the same run."""
+    run, api, tenant = Run(managed, folder), managed.api, managed.tenant
+    tenant.add(User(login=OWNER, email=OWNER, password=PASSWORD))
+    run(**PEOPLE)
+    requests = [(it.method, it.path.partition("/")[0]) for it in api.calls]
+    first, last = requests.index(("POST", "roles")), len(requests) - 1
+    look = requests.index(("GET", "actions"))
+    created = "Done so far: API, application."
+    words = {
+        look: [created],
+        first: ["It stopped at: Role", created],
+        first + 1: ["It stopped at: Role", created.replace("application", "application, Role")],
+        last: ["Every change was made"],
+    }
+
+    for number, said in words.items():
+        tenant.reset(managed.clock.now)
+        managed.machine = add_machine(tenant)
+        tenant.add(User(login=OWNER, email=OWNER, password=PASSWORD))
+        (folder / ".env").unlink()
+        api.reset()
+        api.cut_from = number
+        detail = run.refused(**PEOPLE).finding.detail
+
+        assert all(each in detail for each in said), (number, detail)
+        assert "Nothing" not in detail
+
+
+def test_a_refused_change_of_access_leaves_what_was_set_up_before(
+    managed: Managed, folder: Path
+) -> None:
+    run = Run(managed, folder)
+    result = run(("Make these changes?", True), ("Make these changes?", False), **PEOPLE)
+
+    assert result.applied
+    assert "Who may sign in is unchanged." in run.said
+    assert "Nothing was changed" not in run.said
 
 
 def set_up(run: Run, policy: Policy | None) -> None:

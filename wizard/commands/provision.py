@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from wizard.auth0.access import ROLES_CLAIM
 from wizard.auth0.management_access import Access, claims_of
-from wizard.auth0.management_plan import DEFAULT_NAME, PlannedChange, Wanted
+from wizard.auth0.management_plan import DEFAULT_NAME, Part, PlannedChange, Wanted
 from wizard.execution import Result
 from wizard.findings import Failure, Finding
 from wizard.known import Known, known_in
@@ -174,8 +174,15 @@ def _admit(
             ports.console.hint("Who may sign in is planned once the application exists.")
             return result
         raise _missing("--client-id")
+    changed = {change.part for change in result.changes if result.applied}
     done = set_up_access(
-        options.policy, result.client_id, access, ports, yes=options.yes, dry_run=options.dry_run
+        options.policy,
+        result.client_id,
+        access,
+        ports,
+        yes=options.yes,
+        dry_run=options.dry_run,
+        before=[part.value for part in Part if part in changed],
     )
     if done is None:
         return result

@@ -16,7 +16,17 @@ from wizard.findings import Finding
 from wizard.language import Message
 from wizard.ports import Ports
 from wizard.steps.change import consent
-from wizard.steps.provisioning import MAKE_CHANGES, not_taken, show_plan, stopping
+from wizard.steps.provisioning import (
+    MAKE_CHANGES,
+    NOT_READ_BACK,
+    adding,
+    not_taken,
+    show_plan,
+    so_far,
+    stopping,
+)
+
+_QUESTION = MAKE_CHANGES._replace(declined=Message("Who may sign in is unchanged."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +47,32 @@ def set_up_access(
     *,
     yes: bool,
     dry_run: bool = False,
+    before: Sequence[str] = (),
 ) -> Admission | None:
     """Plan, show, ask, apply and read back; return None if the user declined.
 
-    Without a `policy` all that we changed is taken back.
+    Without a `policy` all that we changed is taken back. `before` is what this run did in the
+    tenant before, for a failure.
     """
     policy = policy or Policy(Who.UNDECIDED)
     read = partial(read_access, client_id=client_id, policy=policy)
-    with ports.console.working("Reading {tenant}", tenant=access.tenant):
-        state = read(Calls(access, ports.clock))
-    policy = _with_shared(policy, state, ports)
-    planned, remarks = plan_access(state, policy), tuple(access_remarks(state, policy))
-    changes = [change.row for change in planned]
-    access.require(frozenset().union(*(change.kind.scopes for change in planned)))
-    parts = {Message("Change who may sign in"): changes} if changes else {}
-    pages = show_plan(parts, access.tenant, ports, whole=dry_run)
-    ports.console.finding(*remarks)
-    if not changes:
-        ports.console.done("Who may sign in is already set up in Auth0.")
-        return Admission((), remarks)
-    if not consent(MAKE_CHANGES, ports, yes=yes, dry_run=dry_run, pages=pages):
-        return Admission(changes, remarks) if dry_run else None
-    invitations = _apply(planned, state, access, ports)
-    with ports.console.working("Reading back"):
+    with adding(so_far(before)):
+        with ports.console.working("Reading {tenant}", tenant=access.tenant):
+            state = read(Calls(access, ports.clock))
+        policy = _with_shared(policy, state, ports)
+        planned, remarks = plan_access(state, policy), tuple(access_remarks(state, policy))
+        changes = [change.row for change in planned]
+        access.require(frozenset().union(*(change.kind.scopes for change in planned)))
+        parts = {Message("Change who may sign in"): changes} if changes else {}
+        pages = show_plan(parts, access.tenant, ports, whole=dry_run)
+        ports.console.finding(*remarks)
+        if not changes:
+            ports.console.done("Who may sign in is already set up in Auth0.")
+            return Admission((), remarks)
+        if not consent(_QUESTION, ports, yes=yes, dry_run=dry_run, pages=pages):
+            return Admission(changes, remarks) if dry_run else None
+    invitations = _apply(planned, state, access, ports, before)
+    with adding(NOT_READ_BACK), ports.console.working("Reading back"):
         rest = plan_access(read(Calls(access, ports.clock)), policy)
     if invitations:
         ports.console.hint("Pass each link on. It sets a password and works once.")
@@ -83,10 +96,14 @@ def _with_shared(policy: Policy, state: AccessState, ports: Ports) -> Policy:
 
 
 def _apply(
-    changes: Sequence[AccessChange], state: AccessState, access: Access, ports: Ports
+    changes: Sequence[AccessChange],
+    state: AccessState,
+    access: Access,
+    ports: Ports,
+    before: Sequence[str],
 ) -> list[tuple[str, str]]:
     """Make the changes; show and return the invitations."""
-    done: list[str] = []
+    done = [*before]
     invitations = []
     for change in changes:
         title = change.row.title

@@ -24,6 +24,7 @@ from wizard.ui.screen import Line, hint_line, setting_lines
 
 SECRET_HIDDEN = rule("LA614")
 NOT_TAKEN = rule("LA619")
+NOT_READ_BACK = Message("Every change was made, but they could not be read back.")
 
 MAKE_CHANGES = Question(
     text=Message("Make these changes?"),
@@ -102,13 +103,9 @@ class Provisioning:
         self._ports.console.done("The {part} is set up.", part=part.value)
 
     def _read_back(self) -> tuple[Finding, ...]:
-        try:
-            with self._ports.console.working("Reading back"):
-                tenant = read_tenant(self._calls, self._wanted, self.known.client_id or "")
-                return not_taken(plan(tenant, self._wanted))
-        except Failure as failure:
-            so_far = Message("Every change was made, but they could not be read back.")
-            raise _continued(failure, so_far) from None
+        with adding(NOT_READ_BACK), self._ports.console.working("Reading back"):
+            tenant = read_tenant(self._calls, self._wanted, self.known.client_id or "")
+            return not_taken(plan(tenant, self._wanted))
 
     def _known(self) -> Known:
         known, application = self._given, self._tenant.application
@@ -217,30 +214,44 @@ def stopping(doing: str, done: Sequence[str], written: Sequence[str] = ()) -> It
 
     Ctrl-C after the `.env` is `written` did not stop it there; the last words say so.
     """
+    with adding(so_far(done)):
+        try:
+            yield
+        except Failure as failure:
+            raise _stopped_at(failure, doing) from None
+        except KeyboardInterrupt:
+            if written:
+                raise
+            raise _stopped_at(INTERRUPTED.failure(), doing) from None
+
+
+@contextmanager
+def adding(sentence: str) -> Iterator[None]:
+    """Add the sentence to a failure and to Ctrl-C; "" for none."""
     try:
         yield
     except Failure as failure:
-        raise _stopped_at(failure, doing, done) from None
+        raise _continued(failure, sentence) from None
     except KeyboardInterrupt:
-        ended = INTERRUPTED.failure()
-        if written:
-            raise _continued(ended, _done(done) if done else "") from None
-        raise _stopped_at(ended, doing, done) from None
+        if not sentence:
+            raise
+        raise _continued(INTERRUPTED.failure(), sentence) from None
 
 
-def _stopped_at(failure: Failure, doing: str, done: Sequence[str]) -> Failure:
+def so_far(parts: Iterable[str]) -> str:
+    """Return what was done, "" for nothing."""
+    listed = joined(", ", dict.fromkeys(parts))
+    return Message("Done so far: {parts}.", parts=listed) if listed else ""
+
+
+def _stopped_at(failure: Failure, doing: str) -> Failure:
     stopped = Message("It stopped at: {doing} (not changed).")
     if failure.exit_code in {ExitCode.TENANT, ExitCode.INTERRUPTED}:
         # After a lost connection or Ctrl-C the last change may have been made.
         stopped = Message("It stopped at: {doing} (possibly changed).")
-    so_far = _done(done) if done else Message("Nothing in Auth0 was changed before.")
-    return _continued(failure, sentences(stopped.filled(doing=doing), so_far))
+    return _continued(failure, stopped.filled(doing=doing))
 
 
-def _done(parts: Sequence[str]) -> Message:
-    return Message("Done so far: {parts}.", parts=joined(", ", parts))
-
-
-def _continued(failure: Failure, so_far: str) -> Failure:
+def _continued(failure: Failure, sentence: str) -> Failure:
     finding = failure.finding
-    return Failure(finding._replace(detail=sentences(finding.detail, so_far)))
+    return Failure(finding._replace(detail=sentences(finding.detail, sentence)))
