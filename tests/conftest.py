@@ -50,7 +50,7 @@ def lacking(what: str) -> NoReturn:
 def why_offline() -> str:
     """Return why the package index does not answer, "" if it does."""
     try:
-        with urlopen(INDEX, timeout=10):
+        with urlopen(INDEX, timeout=30):
             return ""
     except HTTPError:
         return ""

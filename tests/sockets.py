@@ -160,13 +160,13 @@ def server(handler: Handler, context: ssl.SSLContext | None = None, port: int = 
         with suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        acceptor.join(10)
+        acceptor.join(60)
         for connection in open_sockets:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
             connection.close()
         for thread in threads:
-            thread.join(10)
+            thread.join(60)
 
 
 def relay(one: socket.socket, other: socket.socket) -> bytes:

@@ -125,7 +125,7 @@ def test_several_threads_share_a_client(authority: Authority) -> None:
 
     def handle(connection: socket.socket) -> None:
         read_request(connection)
-        meeting.wait(5)  # answer only after all requests arrived
+        meeting.wait(60)  # answer only after all requests arrived
         connection.sendall(http_answer(b"hello", "Connection: close"))
 
     client = Https({}, extra_ca=lambda: authority.pem)
@@ -139,7 +139,7 @@ def test_several_threads_share_a_client(authority: Authority) -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(10)
+            thread.join(60)
     assert bodies == [b"hello"] * 4
 
 
@@ -379,7 +379,7 @@ def proxy() -> Iterator[tuple[int, list[str]]]:
             back = threading.Thread(target=pump, args=(onward, connection))
             back.start()
             pump(connection, onward)
-            back.join(10)
+            back.join(60)
 
     with server(handle) as port:
         yield port, asked

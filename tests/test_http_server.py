@@ -50,7 +50,7 @@ def serving(
 
 
 def connected(port: int) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), timeout=20)
+    return socket.create_connection(("127.0.0.1", port), timeout=60)
 
 
 def read_all(connection: socket.socket) -> bytes:
@@ -188,10 +188,10 @@ def test_notifies_the_site_once_its_response_is_sent_or_fails() -> None:
 
     with serving(Site(respond)) as port:
         exchange(port, GET)
-        assert left.wait(10)
+        assert left.wait(60)
         with connected(port) as connection:
             connection.sendall(b"GET /gone HTTP/1.1\r\nHost: one\r\n\r\n")
-        assert gone.wait(10)
+        assert gone.wait(60)
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHo", b"GET / HTTP/1.1\r\n"])
@@ -233,7 +233,7 @@ def test_limits_concurrent_requests() -> None:
 
     def respond(_: Request) -> Answer:
         begun.release()
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         return Answer(200)
 
     with serving(Site(respond)) as port, ExitStack() as stack:
@@ -241,7 +241,7 @@ def test_limits_concurrent_requests() -> None:
         for connection in taken:
             connection.sendall(GET)
         for _ in taken:
-            assert begun.acquire(timeout=20)
+            assert begun.acquire(timeout=60)
 
         assert exchange(port, GET) == b""
 
@@ -255,7 +255,7 @@ def test_closing_waits_for_responses_but_not_for_silent_connections() -> None:
 
     def respond(_: Request) -> Answer:
         begun.set()
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         return Answer(200, "late")
 
     with ExitStack() as stack:
@@ -263,9 +263,9 @@ def test_closing_waits_for_responses_but_not_for_silent_connections() -> None:
             silent = stack.enter_context(connected(port))
             visitor = threading.Thread(target=lambda: answers.append(exchange(port, GET)))
             visitor.start()
-            assert begun.wait(10)
+            assert begun.wait(60)
             threading.Timer(0.1, go_on.set).start()
-        visitor.join(10)
+        visitor.join(60)
         assert answers[0].endswith(b"late")
         assert read_all(silent) == b""
         with pytest.raises(ConnectionRefusedError):

@@ -567,13 +567,13 @@ def test_silent_connections_end_and_do_not_delay_closing() -> None:
         user.begin()
         with ExitStack() as idle:
             for _ in range(100):  # more than the server accepts
-                connection = socket.create_connection(("127.0.0.1", user.port), timeout=5)
+                connection = socket.create_connection(("127.0.0.1", user.port), timeout=60)
                 idle.enter_context(connection)
             assert user.get("/oauth/openid").status == 403
-        half = socket.create_connection(("127.0.0.1", user.port), timeout=5)
+        half = socket.create_connection(("127.0.0.1", user.port), timeout=60)
         half.sendall(b"GET / HTTP/1.1\r\nHost:")
         user.come_back()
-        assert user.sign_in.wait(30).ok
+        assert user.sign_in.wait(60).ok
     half.close()
 
 
@@ -590,7 +590,7 @@ def test_silent_connections_end_and_do_not_delay_closing() -> None:
 )
 def test_the_callback_server_rejects_ambiguous_requests(raw: bytes) -> None:
     with signing_in() as user:
-        with socket.create_connection(("127.0.0.1", user.port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", user.port), timeout=60) as connection:
             connection.sendall(raw)
             answer = connection.recv(65536)
         assert answer.startswith(b"HTTP/1.1 400")

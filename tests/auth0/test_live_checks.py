@@ -476,7 +476,7 @@ class Slow:
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         kind = kind_of(Request(method, url, form or {}, {}))
-        self._barriers["first" if kind == "discovery" else "rest"].wait(timeout=10)
+        self._barriers["first" if kind == "discovery" else "rest"].wait(timeout=60)
         return self.tenant.request(method, url, form=form, headers=headers)
 
 
@@ -509,7 +509,7 @@ def test_results_are_in_order_whatever_is_answered_first(first: str) -> None:
         ) -> Response:
             kind = kind_of(Request(method, url, form or {}, {}))
             if kind not in {"discovery", first}:
-                assert others.wait(10)
+                assert others.wait(60)
             answer = self.tenant.request(method, url, form=form, headers=headers)
             if kind == first:
                 others.set()

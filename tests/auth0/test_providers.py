@@ -118,7 +118,7 @@ def sign_in(
 ) -> Judgement:
     with signing_in(authority, settings, port) as flow:
         page = sign_in_like_a_user(authority.http(), flow.url, email, password)
-        judgement = flow.wait(10)
+        judgement = flow.wait(60)
     assert ("The sign-in works" in page.text) is judgement.ok
     return judgement
 
@@ -162,5 +162,5 @@ def test_a_sign_in_at_the_simulator(authority: Authority, simulacrum: NodeProvid
     with signing_in(authority, settings, port) as flow:
         to_tenant = http.request("GET", flow.url).location
         http.request("GET", sign_in_at_simulacrum(http, simulacrum, to_tenant))
-        judgement = flow.wait(10)
+        judgement = flow.wait(60)
     assert signed_in(judgement) == SIGNED_IN, judgement.findings

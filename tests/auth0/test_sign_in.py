@@ -82,7 +82,7 @@ class User:
         method: str = "GET",
         host: str = "127.0.0.1",
     ) -> Reply:
-        connection = HTTPConnection(host, self.port, timeout=10)
+        connection = HTTPConnection(host, self.port, timeout=60)
         try:
             connection.request(method, target, headers={**NAVIGATION, **(headers or {})})
             answer = connection.getresponse()
@@ -154,7 +154,7 @@ def test_proves_a_sign_in_from_link_to_result_page() -> None:
         assert started["audience"] == SETTINGS.audience
         assert "prompt" not in started
         page = user.come_back()
-        judgement = user.sign_in.wait(30)
+        judgement = user.sign_in.wait(60)
     assert outcomes(judgement) == ALL_PROVED
     assert judgement.ok
     assert page.status == 200
@@ -173,7 +173,7 @@ def test_no_credential_is_on_the_page_or_in_the_result() -> None:
     with signing_in() as user:
         user.begin()
         page = user.come_back()
-        judgement = user.sign_in.wait(30)
+        judgement = user.sign_in.wait(60)
     everything = page.text + str(page.headers) + repr(judgement) + repr(judgement.as_json())
     for hidden in (SECRET, "the-code", "the-refresh-token", "eyJ", user.started["state"]):
         assert hidden not in everything
@@ -326,7 +326,7 @@ def test_the_sign_in_survives_every_attack() -> None:
         for _, target, headers, method, _ in ATTACKS:
             user.get(target.replace("{state}", state), headers, method)
         user.come_back()
-        assert user.sign_in.wait(30).ok
+        assert user.sign_in.wait(60).ok
 
 
 def test_rejects_a_replayed_callback() -> None:
@@ -337,7 +337,7 @@ def test_rejects_a_replayed_callback() -> None:
         assert again.status == 409
         assert "The sign-in is over." in again.text
         assert "goes on" not in again.text
-        assert user.sign_in.wait(30).ok
+        assert user.sign_in.wait(60).ok
     assert len(user.tenant.sent("code")) == 1
 
 
@@ -347,7 +347,7 @@ def test_rejects_a_second_callback_with_another_state() -> None:
         second = user.get(user.start).location
         user.come_back(state=first["state"])
         assert user.come_back(state=second["state"], code="other").status == 409
-        assert user.sign_in.wait(30).ok
+        assert user.sign_in.wait(60).ok
     assert [request.form["code"] for request in user.tenant.sent("code")] == ["the-code"]
 
 
@@ -360,13 +360,13 @@ def test_callbacks_at_the_same_time_use_a_state_once() -> None:
 
         def slow(_: object) -> Response:
             asked.set()
-            assert go_on.wait(10)
+            assert go_on.wait(60)
             return answer
 
         user.tenant.code = slow
         with ThreadPoolExecutor(1) as pool:
             first = pool.submit(user.come_back)
-            assert asked.wait(10)
+            assert asked.wait(60)
             assert user.come_back().status == 400
             go_on.set()
             assert first.result().status == 200
@@ -381,7 +381,7 @@ def test_each_opening_of_the_link_starts_an_attempt() -> None:
         assert user.come_back().status == 400  # the oldest was dropped
         user.begin()
         user.come_back()
-        assert user.sign_in.wait(30).ok
+        assert user.sign_in.wait(60).ok
 
 
 FAILURES: list[tuple[dict[str, str], str, str]] = [
@@ -408,7 +408,7 @@ def test_ends_with_the_reason_of_auth0s_rejection(
     with signing_in() as user:
         user.begin()
         page = user.come_back(**parameters)
-        judgement = user.sign_in.wait(30)
+        judgement = user.sign_in.wait(60)
     assert outcomes(judgement) == {Check.SIGN_IN: Outcome.FAILED}
     assert [finding.rule.id for finding in judgement.findings] == [rule]
     assert shown in page.text
@@ -446,7 +446,7 @@ def test_judges_a_failed_exchange(code: Script, check: Check, rule: str) -> None
         user.begin()
         user.tenant.code = code
         page = user.come_back()
-        judgement = user.sign_in.wait(30)
+        judgement = user.sign_in.wait(60)
     assert outcomes(judgement) == {Check.SIGN_IN: Outcome.PROVED, check: Outcome.FAILED}
     assert [finding.rule.id for finding in judgement.findings] == [rule]
     assert "does not work yet" in page.text
@@ -466,7 +466,7 @@ def test_judges_a_refresh_without_a_response() -> None:
     with signing_in(refresh=error) as user:
         user.begin()
         user.come_back()
-        judgement = user.sign_in.wait(30)
+        judgement = user.sign_in.wait(60)
     assert outcomes(judgement) == {**ALL_PROVED, Check.REFRESHED: Outcome.FAILED}
     assert "no answer in time" in judgement.findings[0].detail
 
@@ -476,7 +476,7 @@ def test_does_not_refresh_without_token_reuse() -> None:
         started = user.begin()
         assert "audience" not in started
         user.come_back()
-        judgement = user.sign_in.wait(30)
+        judgement = user.sign_in.wait(60)
     assert judgement.ok
     assert user.tenant.sent("refresh") == []
 
@@ -490,7 +490,7 @@ def test_a_tunnel_must_forward_the_https_scheme(proto: str, good: bool) -> None:
         user.begin()
         query = urlencode({"code": "c", "state": user.started["state"]})
         user.get(f"{CALLBACK_PATH}?{query}", {"X-Forwarded-Proto": proto})
-        judgement = user.sign_in.wait(30)
+        judgement = user.sign_in.wait(60)
     assert judgement.ok is good
     assert [finding.rule.id for finding in judgement.findings] == ([] if good else ["LA434"])
 
@@ -504,7 +504,7 @@ def test_a_local_public_url_needs_no_forwarded_proto() -> None:
         user.tenant.code = tokens(user.started["nonce"])
         query = urlencode({"code": "c", "state": user.started["state"]})
         user.get(f"{CALLBACK_PATH}?{query}", {"Host": "localhost:3443", "X-Forwarded-Proto": ""})
-        assert user.sign_in.wait(30).ok
+        assert user.sign_in.wait(60).ok
 
 
 def test_a_timeout_reports_the_other_requests() -> None:

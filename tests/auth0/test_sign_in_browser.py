@@ -124,7 +124,7 @@ def test_the_browser_shows_the_result(
     with signing_in(demo, port) as flow:
         log_in(tab, flow)
         accept(tab)
-        judgement = flow.wait(10)
+        judgement = flow.wait(60)
         tab.console.clear()
         tab.requested.clear()
         text = tab.evaluate("document.body.textContent")
@@ -149,7 +149,7 @@ def test_reports_a_declined_consent(
         log_in(tab, flow)
         tab.evaluate("document.querySelector('[value=deny]').click()")
         tab.wait("document.querySelector('footer')")
-        judgement = flow.wait(10)
+        judgement = flow.wait(60)
         assert_well_laid_out(tab, "denied", tmp_path)
     assert [finding.rule.id for finding in judgement.findings] == ["LA240"]
 
@@ -166,7 +166,7 @@ def test_reports_a_wrong_secret(
     with signing_in(demo, port, wrong) as flow:
         log_in(tab, flow)
         accept(tab)
-        judgement = flow.wait(10)
+        judgement = flow.wait(60)
         assert_well_laid_out(tab, "wrong-secret", tmp_path)
     assert [finding.rule.id for finding in judgement.findings] == ["LA237"]
 
@@ -216,7 +216,7 @@ def test_every_page_speaks_the_users_language(
             log_in(tab, flow)
             assert unsaid(tab) == []
             accept(tab)
-            flow.wait(10)
+            flow.wait(60)
             assert unsaid(tab) == []
             tab.console.clear()
             assert_well_laid_out(tab, f"pseudo-{fault.__name__}", tmp_path)

@@ -230,7 +230,7 @@ def test_hold_keeps_tenant_and_tunnel_open(tmp_path: Path, environ: dict[str, st
         trusting = ssl.create_default_context(cafile=ca_file)
         issuer = values["OPENID_ISSUER"].rstrip("/")
         url = f"{issuer}/.well-known/openid-configuration"
-        with urlopen(url, context=trusting, timeout=10) as answer:
+        with urlopen(url, context=trusting, timeout=60) as answer:
             assert answer.status == 200
         demo.interrupt()
         ran = demo.end()

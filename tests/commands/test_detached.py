@@ -59,7 +59,7 @@ def test_uses_the_language_of_the_command_that_opened_it(tunnel: DetachedTunnel)
     context = ssl._create_unverified_context()
 
     with pytest.raises(urllib.error.HTTPError) as raised:
-        urllib.request.urlopen(request, context=context, timeout=10)
+        urllib.request.urlopen(request, context=context, timeout=60)
 
     with raised.value as answer:
         assert b'<html lang="nl">' in answer.read()
@@ -136,7 +136,7 @@ def stays(tmp_path: Path) -> Iterator[tuple[BackgroundTunnel, Background]]:
 
 def status_of(url: str) -> int:
     context = ssl._create_unverified_context()  # a URL of this test, on this machine
-    with urllib.request.urlopen(url, context=context, timeout=10) as answer:
+    with urllib.request.urlopen(url, context=context, timeout=60) as answer:
         return int(answer.status)
 
 

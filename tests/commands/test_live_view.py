@@ -45,7 +45,7 @@ def test_a_closed_terminal_does_not_end_the_watch(nobody: HttpClient) -> None:
     view.hear(REQUEST)
     assert watching.is_alive()
     view.hear(CLOSED)
-    watching.join(10)
+    watching.join(60)
     assert not watching.is_alive()
     assert len(tried) == 1
 
@@ -68,7 +68,7 @@ def test_a_slow_listener_delays_nothing(tmp_path: Path) -> None:
     terminal = threading.Event()
 
     def wait(event: TunnelEvent) -> None:
-        assert terminal.wait(20)
+        assert terminal.wait(60)
         received.append(event)
 
     request = TunnelRequest(3080, tmp_path, on_event=wait)

@@ -172,7 +172,7 @@ class TunnelPrograms(Installed):
         self._both = threading.Barrier(2)
 
     def run(self, args: Sequence[str], **_: Any) -> Completed:
-        self._both.wait(30)
+        self._both.wait(60)
         is_devtunnel = args[0].endswith("devtunnel")
         return Completed(0, '{"status": "Logged in"}' if is_devtunnel else "", "")
 

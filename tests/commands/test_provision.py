@@ -177,7 +177,7 @@ def test_leads_to_a_real_sign_in(run: Run, there: Api | None) -> None:
     exchange = Exchange(settings, report.discovery, report.keys, http)
     with SignIn(exchange, port, linger=0) as flow:
         sign_in_like_a_user(http, flow.url, user.login, user.password)
-        judgement = flow.wait(10)
+        judgement = flow.wait(60)
     assert judgement.ok, judgement.findings
     assert {result.outcome for result in judgement.results} == {Outcome.PROVED}
 

@@ -72,7 +72,7 @@ class TestFaults:
         meeting = threading.Barrier(4)
 
         def meet(path: str) -> None:
-            meeting.wait(30)
+            meeting.wait(60)
 
         demo.tenant.before = meet
         with ThreadPoolExecutor(4) as pool:

@@ -21,7 +21,8 @@ from tests.json_schema import assert_fits
 from tests.tunnels.conftest import until
 
 PROGRAM = str(Path(sys.executable).with_name("librechat-auth0"))
-SECONDS = 30.0
+# A bound for a busy machine.
+SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def run(*args: str, cwd: Path, environ: Mapping[str, str], given: str = "") -> R
         input=given,
         capture_output=True,
         encoding="utf-8",
-        timeout=2 * SECONDS,
+        timeout=SECONDS,
         check=False,
     )
     return Ran(done.returncode, done.stdout, done.stderr)
@@ -89,8 +90,6 @@ class Running:
             stderr=subprocess.PIPE,
             encoding="utf-8",
             start_new_session=True,
-            # A shell makes its background programs ignore Ctrl-C; a terminal does not.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         self._out: list[str] = []
         self._readers = [

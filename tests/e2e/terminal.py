@@ -10,6 +10,7 @@ import sys
 import termios
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -31,6 +32,8 @@ CTRL_D = "\x04"
 UP = "\x1b[A"
 DOWN = "\x1b[B"
 PLAIN = {"LIBRECHAT_AUTH0_PLAIN": "1"}
+# A bound for a busy machine.
+SECONDS = 60.0
 _SEQUENCE = re.compile(r"\x1b(\[[0-9;?]*[a-zA-Z]|[=>])")
 
 
@@ -71,7 +74,6 @@ class Terminal:
             dimensions=(rows, columns),
             encoding="utf-8",
             codec_errors="replace",
-            timeout=20,
         )
         self._typed_at = 0
         # While it is open here, the system keeps its modes.
@@ -110,11 +112,12 @@ class Terminal:
         os.waitid(os.P_PID, pid, os.WSTOPPED)
         termios.tcsetattr(self._line, termios.TCSANOW, self._modes)
         os.kill(pid, signal.SIGCONT)
-        deadline = time.monotonic() + 5
-        while self.echoes() and time.monotonic() < deadline:
+        deadline = time.monotonic() + SECONDS
+        while self.echoes():
+            assert time.monotonic() < deadline, self.text
             time.sleep(0.01)
 
-    def until(self, text: str, seconds: float = 20, *, times: int = 1) -> None:
+    def until(self, text: str, seconds: float = SECONDS, *, times: int = 1) -> None:
         """Read until the text is on the screen this many times, however it is wrapped."""
         deadline = time.monotonic() + seconds
         while _squeezed(self.text).count(_squeezed(text)) < times:
@@ -123,7 +126,7 @@ class Terminal:
                 f"it ended without {text!r}:\n{self.text}"
             )
 
-    def until_asked(self, question: str, seconds: float = 20) -> None:
+    def until_asked(self, question: str, seconds: float = SECONDS) -> None:
         """Read until this question waits for an answer."""
         deadline = time.monotonic() + seconds
         while not self.asks(question):
@@ -177,7 +180,7 @@ class Terminal:
         self._child.setwinsize(rows, columns)
         self.screen.resize(rows, columns)
 
-    def end(self, seconds: float = 20) -> int:
+    def end(self, seconds: float = SECONDS) -> int:
         """Wait for the program to end; return its exit code, or minus the signal that ended it."""
         deadline = time.monotonic() + seconds
         while self.read():
@@ -189,7 +192,9 @@ class Terminal:
 
     def close(self) -> None:
         """Close the terminal, which also ends the program."""
-        self._child.close(force=True)
+        while not self._child.closed:
+            with suppress(pexpect.ExceptionPexpect):  # not yet ended 0.1 s after SIGKILL
+                self._child.close(force=True)
         if self._line >= 0:
             os.close(self._line)
         self._line = -1
@@ -208,11 +213,17 @@ class Terminal:
             numbers = re.findall(rf"^ +(\d+)\. .*{re.escape(words)}", self.text, re.MULTILINE)
             self.type(numbers[-1] + ENTER)
             return
-        deadline = time.monotonic() + 20
-        while words not in self._pointed():
-            assert time.monotonic() < deadline, f"{words!r} is not offered:\n{self.text}"
+        deadline = time.monotonic() + SECONDS
+        pointed = self._pointed()
+        while words not in pointed:
             self.type(DOWN)
+            before = pointed
+            while pointed == before:
+                assert time.monotonic() < deadline, f"{words!r} is not offered:\n{self.text}"
+                pointed = self._pointed()
         self.type(ENTER)
+        while len(self.raw) == self._typed_at and self.read():  # until the list is gone
+            assert time.monotonic() < deadline, self.text
 
     def settle(self) -> None:
         """Read until the output pauses."""

@@ -319,7 +319,7 @@ def test_all_checks_take_as_long_as_two_requests(setup: Setup) -> None:
 
     def meet(path: str) -> None:
         if path != "/.well-known/openid-configuration":
-            meeting.wait(30)
+            meeting.wait(60)
 
     setup.demo.tenant.before = meet
 

@@ -50,7 +50,6 @@ __all__ = ["demo_server", "node_modules"]
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc"),
-    pytest.mark.timeout(180),
 ]
 
 STAND_INS = Path(__file__).parents[1] / "stand_ins"
@@ -107,7 +106,7 @@ class Machine:
     def open(self, *more: str) -> Running:
         """Run `tunnel` in the foreground; return once it is open."""
         running = self.start(*self.command(*more))
-        assert running.says("Keep this running", 60), running.said
+        assert running.says("Keep this running"), running.said
         return running
 
     def start(self, *args: str) -> Running:
@@ -389,7 +388,7 @@ def test_a_sign_in(
     with flow:
         open_machine.settle()
         page = sign_in_like_a_user(network, flow.url, demo.user.login, PASSWORD)
-        judgement = flow.wait(20)
+        judgement = flow.wait(60)
 
     assert page.status == 200
     assert {result.outcome for result in judgement.results} <= {Outcome.PROVED, Outcome.LIKELY}
@@ -486,7 +485,7 @@ def test_an_unreachable_localtunnel_server(make: Make, tmp_path: Path) -> None:
         server.stop()
         assert running.says("The tunnel is down"), running.said
         server.start()
-        assert running.says("The tunnel is up again", 40), running.said
+        assert running.says("The tunnel is up again"), running.said
         assert running.end(signal.SIGINT).code == 0
     finally:
         server.stop()
@@ -519,7 +518,7 @@ def test_init_leaves_nothing_behind(make: Make, name: str, number: signal.Signal
     init = ("init", "--yes", "--offline", "--tunnel", name, "--domain", "dev.us.auth0.com")
     values = ("--client-id", "a" * 32, "--client-secret-file", str(secret), "--audience", "api")
     running = machine.start(*init, *values)
-    assert running.says("Keep this running", 60), running.said
+    assert running.says("Keep this running"), running.said
     running.end(number)
 
     assert until(lambda: not marked(running.mark)), marked(running.mark)
@@ -627,7 +626,7 @@ def test_never_stops_a_foreign_process(make: Make) -> None:
         assert other.end(signal.SIGINT).code == 0
         record.write_text(json.dumps(known))
         run("tunnel", "stop", cwd=machine.folder, environ=machine.environ)
-    assert not until(lambda: marked(other.mark), 0.5)
+    assert until(lambda: not marked(other.mark)), marked(other.mark)
 
 
 def make_second(machine: Machine) -> Path:

@@ -990,13 +990,13 @@ def test_waits_for_a_run_that_holds_the_lock_and_then_names_it(
 
     def hold(_: object) -> None:
         holding.set()
-        done.wait(20)
+        done.wait(60)
 
     other = EnvStore(store.path, state, changed=hold)
     thread = threading.Thread(target=other.save, args=(None, b"1"))
     thread.start()
     try:
-        assert holding.wait(20)
+        assert holding.wait(60)
         with failing(LOCKED):
             store.save(b"1", b"2")
     finally:

@@ -118,13 +118,13 @@ def test_a_signal_ends_all(tmp_path: Path, number: signal.Signals) -> None:
         family.pids()
         running.send_signal(number)
 
-        assert running.wait(20) == 128 + signal.SIGTERM
+        assert running.wait(60) == 128 + signal.SIGTERM
         assert family.has_gone()
 
 
 def test_exits_with_the_programs_status(tmp_path: Path) -> None:
     with Processes().start(Family(tmp_path, "ends").command) as running:
-        assert running.wait(20) == 7
+        assert running.wait(60) == 7
 
 
 def test_exits_with_a_shells_status_for_a_signal(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_exits_with_a_shells_status_for_a_signal(tmp_path: Path) -> None:
     with Processes().start(family.command) as running:
         os.kill(family.pids()[0], signal.SIGKILL)
 
-        assert running.wait(20) == 128 + signal.SIGKILL
+        assert running.wait(60) == 128 + signal.SIGKILL
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl(2)")
@@ -140,7 +140,7 @@ def test_children_end_with_the_program(tmp_path: Path) -> None:
     note = tmp_path / "note"
     program = ["sh", "-c", f"sleep 600 & echo $! > {note}; exit 3"]
     with Processes().start(program) as running:
-        assert running.wait(20) == 3
+        assert running.wait(60) == 3
 
     assert start_time(int(note.read_text())) is None
 
@@ -150,7 +150,7 @@ def test_explains_why_a_program_cannot_start(tmp_path: Path) -> None:
     program.write_text("no format that the system runs")
     program.chmod(0o755)
     with Processes().start([str(program)]) as running:
-        assert running.wait(20) == supervisor.NOT_STARTED
+        assert running.wait(60) == supervisor.NOT_STARTED
         assert running.stderr is not None
         assert str(program) in running.stderr.read().decode()
 
@@ -162,7 +162,7 @@ def test_does_not_run_modules_of_the_current_folder(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     with Processes().start(["sh", "-c", "exit 7"]) as running:
-        assert running.wait(20) == 7
+        assert running.wait(60) == 7
 
 
 def test_works_from_an_archive_with_a_relative_path(tmp_path: Path) -> None:

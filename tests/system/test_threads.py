@@ -12,12 +12,12 @@ from wizard.system.threads import begin
 
 
 def test_returns_the_result() -> None:
-    assert begin(divmod, 7, 2).result(5) == (3, 1)
+    assert begin(divmod, 7, 2).result(60) == (3, 1)
 
 
 def test_raises_the_failure() -> None:
     with pytest.raises(ZeroDivisionError):
-        begin(divmod, 7, 0).result(5)
+        begin(divmod, 7, 0).result(60)
 
 
 def test_the_process_does_not_wait_for_the_work() -> None:

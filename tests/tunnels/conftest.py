@@ -19,7 +19,7 @@ from wizard.tunnels import EventKind, TunnelEvent, child
 __all__ = ["node_modules"]
 
 
-def until(condition: Callable[[], object], seconds: float = 30.0) -> bool:
+def until(condition: Callable[[], object], seconds: float = 60.0) -> bool:
     """Wait for the condition; return whether it came true in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -65,7 +65,7 @@ class Listener:
     def requests(self) -> list[TunnelEvent]:
         return [event for event in self.events if event.kind is EventKind.REQUEST]
 
-    def received(self, kind: EventKind, seconds: float = 30.0) -> bool:
+    def received(self, kind: EventKind, seconds: float = 60.0) -> bool:
         return until(lambda: kind in self.kinds(), seconds)
 
 

@@ -45,9 +45,9 @@ def event_loop() -> Iterator[asyncio.AbstractEventLoop]:
     try:
         yield loop
     finally:
-        asyncio.run_coroutine_threadsafe(_cancel_all(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(_cancel_all(), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(60)
         loop.close()
 
 
@@ -74,7 +74,7 @@ class RunningProxy:
         return ssl.create_default_context(cafile=str(self.authority.ca_file))
 
     def connect(self) -> ssl.SSLSocket:
-        plain = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        plain = socket.create_connection(("127.0.0.1", self.port), timeout=60)
         return self.client_context().wrap_socket(plain, server_hostname="localhost")
 
     def raw(self, data: bytes) -> bytes:
@@ -267,7 +267,7 @@ def serving(handler: Handler, port: int = 0) -> Iterator[int]:
     with event_loop() as loop:
         server = asyncio.run_coroutine_threadsafe(
             asyncio.start_server(handler, "127.0.0.1", port), loop
-        ).result(10)
+        ).result(60)
         try:
             yield server.sockets[0].getsockname()[1]
         finally:

@@ -49,7 +49,7 @@ class World:
     def visit(self, path: str) -> AbstractContextManager[http.client.HTTPResponse]:
         edge = (self.state / "edge").read_text()
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        return opener.open(f"http://127.0.0.1:{edge}{path}", timeout=5)  # type: ignore[no-any-return]
+        return opener.open(f"http://127.0.0.1:{edge}{path}", timeout=60)  # type: ignore[no-any-return]
 
     def commands(self) -> list[list[str]]:
         lines = (self.state / "argv").read_text().splitlines()

@@ -63,7 +63,7 @@ def visit(request: TunnelRequest, url: str) -> str:
     opener = urllib.request.build_opener(
         urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
     )
-    with opener.open(url, timeout=5) as answer:
+    with opener.open(url, timeout=60) as answer:
         body = answer.read()
     assert isinstance(body, bytes)
     return body.decode()

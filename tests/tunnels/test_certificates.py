@@ -186,7 +186,7 @@ def test_two_processes_at_once_get_the_same(tmp_path: Path) -> None:
         subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
         for _ in range(4)
     ]
-    outputs = {process.communicate(timeout=30)[0] for process in processes}
+    outputs = {process.communicate(timeout=60)[0] for process in processes}
 
     assert len(outputs) == 1
     assert b"BEGIN CERTIFICATE" in outputs.pop()
@@ -375,7 +375,7 @@ def test_node_trusts_it(tmp_path: Path) -> None:
             env={**os.environ, "NODE_EXTRA_CA_CERTS": str(authority.ca_file)},
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
             check=False,
         )
     assert done.stdout == "200\n", done.stderr

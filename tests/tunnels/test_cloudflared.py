@@ -59,7 +59,7 @@ class World:
         edge = (self.state / urlsplit(url).netloc).read_text()
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         path = urlsplit(url).path or "/"
-        return opener.open(f"http://127.0.0.1:{edge}{path}", timeout=5)  # type: ignore[no-any-return]
+        return opener.open(f"http://127.0.0.1:{edge}{path}", timeout=60)  # type: ignore[no-any-return]
 
     def arguments(self) -> list[str]:
         words = json.loads((self.state / "argv").read_text())

@@ -47,7 +47,7 @@ def tunnel_for(request: TunnelRequest) -> LocalTunnel:
 def get(tunnel: LocalTunnel, url: str) -> int:
     assert tunnel.authority is not None
     context = ssl.create_default_context(cafile=str(tunnel.authority.ca_file))
-    with urllib.request.urlopen(url, context=context, timeout=10) as answer:
+    with urllib.request.urlopen(url, context=context, timeout=60) as answer:
         return int(answer.status)
 
 
@@ -152,7 +152,7 @@ def test_no_handshake_fails_while_the_certificate_is_renewed(
         assert tunnel.authority is not None
         for _ in range(100):
             tunnel.authority.certificate_file.unlink(missing_ok=True)
-            assert ssl.get_server_certificate(("localhost", port), timeout=30)
+            assert ssl.get_server_certificate(("localhost", port), timeout=60)
 
 
 def test_can_be_reopened(tmp_path: Path, upstream: Upstream) -> None:
@@ -179,8 +179,8 @@ def test_closes_during_requests(tmp_path: Path, upstream: Upstream) -> None:
     with tunnel as url:
         thread = threading.Thread(target=ask, args=(url,))
         thread.start()
-        assert upstream.hanging.wait(10)
-    thread.join(5)
+        assert upstream.hanging.wait(60)
+    thread.join(60)
     assert len(errors) == 1
     assert eventually(lambda: upstream.left == ["/hang"])
 
@@ -310,7 +310,7 @@ def test_leaves_nothing_behind_when_the_process_ends(
         assert process.stdout.readline().startswith(b"https://")
         assert not is_free(port)
         process.send_signal(getattr(signal, end))
-        process.wait(10)
+        process.wait(60)
     assert is_free(port)
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)

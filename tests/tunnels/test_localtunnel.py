@@ -88,7 +88,7 @@ class Server:
         return status == 200 and '"connected_sockets":0' not in body
 
     def get(self, host: str, path: str) -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         with closing(connection):
             connection.request("GET", path, headers={"Host": host})
             answer = connection.getresponse()

@@ -111,7 +111,7 @@ class World:
     def visit(self, path: str, host: str = urlsplit(URL).netloc) -> int:
         """Fetch a page of the public URL at ngrok's edge; return its status."""
         edge = json.loads((self.state / f"{host}.json").read_text())["edge"]
-        connection = http.client.HTTPConnection("127.0.0.1", edge, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", edge, timeout=60)
         connection.request("GET", path, headers={"Host": host})
         answer = connection.getresponse()
         self.page = answer.read().decode()
@@ -582,7 +582,7 @@ def test_ctrl_c_during_the_start_leaves_no_agent(world: World) -> None:
     with subprocess.Popen([sys.executable, script], env=environ) as run:
         assert until(lambda: len(world.arguments()) == 1)
         run.send_signal(signal.SIGINT)
-        assert run.wait(10) == 130
+        assert run.wait(60) == 130
 
     with pytest.raises(AssertionError, match="nobody"):
         _process_with(str(world.configuration))
