@@ -15,7 +15,7 @@ from tests.providers import PUBLIC_URL, Demo, authority, demo, demo_server
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
 from tests.tenant.state import DATABASE_NAME
 from wizard.doctor.claims import claims_of
-from wizard.doctor.examine import Examination, Part, examine, part_of
+from wizard.doctor.examine import Examination, Part, examine, examine_again, part_of
 from wizard.doctor.subject import Subject, settings_of
 from wizard.http import HttpClient, NetworkError, Response, Trouble
 from wizard.librechat.env_file import EnvFile
@@ -189,6 +189,20 @@ def test_an_issuer_with_a_path_is_not_skipped_silently(
     assert detail is None or detail in reported["LA110"]
     (claim,) = (each for each in claims_of(examination) if each.check == "tenant")
     assert "path is not Auth0's" in claim.evidence
+
+
+def test_an_issuer_with_a_path_is_asked_again_after_a_fix() -> None:
+    server = OtherProvider("", 404)
+    before = subject(env(OPENID_ISSUER="https://id.example.com/oauth", ALLOW_SOCIAL_LOGIN="no"))
+    fixed = before._replace(file=before.file.edited({"ALLOW_SOCIAL_LOGIN": "true"})[0])
+
+    examination = examine(before, server, Clock(), offline=False)
+    again = examine_again(fixed, examination, server, Clock(), offline=False)
+    offline = examine_again(fixed, examination, server, Clock(), offline=True)
+
+    left = {each.rule.id for each in again.findings}
+    assert left == {each.rule.id for each in examination.findings} - {"LA100"}
+    assert left - {each.rule.id for each in offline.findings} == {"LA110"}
 
 
 def test_reads_the_settings_from_the_file() -> None:

@@ -57,8 +57,8 @@ def examine(subject: Subject, http: HttpClient, clock: Clock, *, offline: bool) 
     asked = settings if is_public(public_url) else None
     doors = begin(ask_doors, asked, http, clock).result if asked else None
     instance = None if offline else begin(look_at_instance, http, port, public_url).result
-    foreign = "" if offline else foreign_issuer(subject)
-    issuer = begin(_ask_issuer, foreign, http).result if foreign else None
+    ask = _question_to_issuer(subject, http, offline=offline)
+    issuer = begin(ask).result if ask else None
     findings = list(diagnose(subject, FILE_CHECKS))
     report = _result(tenant, findings)
     findings += _result(issuer, findings) or ()
@@ -79,6 +79,7 @@ def examine_again(
     report = before.tenant
     settings = settings_of(subject)
     findings = list(diagnose(subject, FILE_CHECKS))
+    findings += _result(_question_to_issuer(subject, http, offline=offline), findings) or ()
     if not offline and settings != settings_of(before.subject):
         ask = partial(_ask_tenant, settings, http, clock) if settings else None
         report = _result(ask, findings)
@@ -122,11 +123,19 @@ def ask_doors(settings: Settings, http: HttpClient, clock: Clock) -> "Doors":
     return public_doors(settings.domain, settings.client_id, patient, clock.now())
 
 
-def _ask_issuer(issuer: str, http: HttpClient) -> tuple[Finding, ...]:
-    from wizard.auth0.tenant import refuse_issuer
+def _question_to_issuer(
+    subject: Subject, http: HttpClient, *, offline: bool
+) -> Callable[[], Sequence[Finding]] | None:
+    """Return what asks an issuer that is not Auth0's whether LibreChat can use it."""
+    issuer = "" if offline else foreign_issuer(subject)
 
-    refused = refuse_issuer(issuer, http)
-    return (refused,) if refused else ()
+    def ask() -> Sequence[Finding]:
+        from wizard.auth0.tenant import refuse_issuer
+
+        refused = refuse_issuer(issuer, http)
+        return [refused] if refused else []
+
+    return ask if issuer else None
 
 
 def part_of(identifier: str) -> Part:
