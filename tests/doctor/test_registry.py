@@ -133,6 +133,15 @@ def test_limits_the_findings_of_one_rule() -> None:
     assert "more" in found[-1].detail
 
 
+def test_two_missing_secrets_are_one_finding() -> None:
+    keyless = subject(env(JWT_SECRET="", JWT_REFRESH_SECRET=None), version="0.8.7")
+    (found,) = (each for each in diagnose(keyless) if each.rule.id == "LA166")
+    assert found.variable == "JWT_SECRET"
+    assert found.detail.count("This is LibreChat 0.8.7.") == 1
+    assert found.detail.endswith("JWT_SECRET=. JWT_REFRESH_SECRET is not set.")
+    assert "LA161" not in ids(keyless)
+
+
 def test_names_the_effective_line() -> None:
     text = env("PORT=3081\nOPENID_SCOPE=openid")
     finding = next(each for each in diagnose(subject(text)) if each.rule.id == "LA118")

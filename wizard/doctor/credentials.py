@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from wizard.doctor.check import Check, Violation, on
+from wizard.doctor.check import Check, Violation, check, on
 from wizard.doctor.sign_in import fresh_session_secret
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding
-from wizard.language import sentences
+from wizard.language import ended, sentences
 from wizard.librechat.env_plan import (
     BLANK_CREDENTIAL,
     PUBLIC_CREDENTIAL,
@@ -54,10 +54,17 @@ def _is_the_other(subject: Subject, name: str) -> bool:
     return bool(value) and value == subject.value("JWT_SECRET") and not is_command(value)
 
 
-def _why_needed(subject: Subject, name: str) -> str:
-    if subject.value(name) or not subject.runs_before("0.8.8-rc1"):
-        return ""
-    return sentences(subject.setup.this_version, subject.seen(name))
+def _needed(subject: Subject) -> list[str]:
+    """Return the missing secrets that this LibreChat does not generate."""
+    if not subject.runs_before("0.8.8-rc1"):
+        return []
+    return [name for name in SIGNING_SECRETS if not subject.value(name)]
+
+
+def _does_not_start(subject: Subject) -> Iterator[Violation]:
+    if needed := _needed(subject):
+        seen = (ended(subject.seen(name)) for name in needed)
+        yield Violation(sentences(subject.setup.this_version, *seen), variable=needed[0])
 
 
 def _is_short_for_panel(subject: Subject, name: str) -> bool:
@@ -75,13 +82,13 @@ def _is_bad_duration(subject: Subject, name: str) -> bool:
 def _blank_credential(subject: Subject) -> Iterator[Finding]:
     for finding in blank_credentials(subject.values):
         name = finding.variable or ""
-        if not (name in SIGNING_SECRETS and _why_needed(subject, name)):
+        if name not in _needed(subject):
             yield finding
 
 
 CHECKS = (
     on("LA167", "MONGO_URI", lambda it, name: not it.value(name)),
-    on("LA166", SIGNING_SECRETS, _why_needed),
+    check("LA166", _does_not_start),
     on("LA162", ("CREDS_KEY", "CREDS_IV"), _malformation),
     on("LA163", "CREDS_KEY", _half_key),
     Check(PUBLIC_CREDENTIAL, lambda subject: public_credentials(subject.values)),
