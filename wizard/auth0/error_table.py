@@ -214,7 +214,12 @@ def finding_of(error: OAuthError, settings: Settings, rule: Rule = UNKNOWN_ANSWE
     detail = Message("The answer was empty.")
     if words:
         detail = Message("The tenant answered: {words}", words=words)
-    return rule.finding(detail, fix=Message.of(rule.fix).filled(**_values(settings)))
+    return rule.finding(detail, fix=fix_of(rule, settings))
+
+
+def fix_of(rule: Rule, settings: Settings) -> Message:
+    """Return the rule's next step, with the user's values."""
+    return Message.of(rule.fix).filled(**_values(settings))
 
 
 def explained(error: OAuthError, endpoint: Endpoint, settings: Settings, default: Rule) -> Finding:

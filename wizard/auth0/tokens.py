@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wizard import dashboard
-from wizard.auth0.error_table import Check, Endpoint, OAuthError, explained
+from wizard.auth0.error_table import Check, Endpoint, OAuthError, explained, fix_of
 from wizard.auth0.json_web_token import Token, read
 from wizard.auth0.live_checks import CheckResult, Results
 from wizard.auth0.openid_client import CLOCK_TOLERANCE, number, refusal_of_answer, refusal_of_claims
@@ -26,12 +26,6 @@ _UNITS = (
     (60, Message("{count} minutes")),
 )
 _SECONDS = Message("{count} seconds")
-
-_FIX_ID_TOKEN_NOT_RS256 = Message(
-    "Run librechat-auth0 provision. Or in Applications → your application → Settings → Advanced"
-    " Settings → OAuth ({application}) set JSON Web Token (JWT) Signature Algorithm to RS256.",
-    application=dashboard.APPLICATIONS,
-)
 
 EXCHANGE_REFUSED = rule("LA400")
 NO_ACCESS_TOKEN = rule("LA401")
@@ -197,10 +191,8 @@ def _unverifiable_id_token(token: Token, settings: Settings) -> Finding | None:
     if not token.header or token.is_encrypted:
         return UNREADABLE.finding("The ID token.")
     if token.algorithm not in ACCEPTED_ALGORITHMS and not _goes_unverified(token, settings):
-        application = dashboard.application(settings.client_id, domain=settings.domain)
-        return ID_TOKEN_NOT_RS256.finding(
-            _signed_with(token), fix=_FIX_ID_TOKEN_NOT_RS256.filled(application=application)
-        )
+        fix = fix_of(ID_TOKEN_NOT_RS256, settings)
+        return ID_TOKEN_NOT_RS256.finding(_signed_with(token), fix=fix)
     return None
 
 
