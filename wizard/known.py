@@ -1,13 +1,13 @@
 """The known values of a setup, parsed."""
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from typing import NamedTuple, TypeVar
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from wizard.language import Message
 from wizard.settings import (
     InvalidValue,
     Settings,
+    if_valid,
     parse_audiences,
     parse_client_id,
     parse_client_secret,
@@ -16,7 +16,6 @@ from wizard.settings import (
     port_in,
 )
 
-T = TypeVar("T")
 NAMES = {
     "domain": Message("domain"),
     "public_url": Message("public URL"),
@@ -76,12 +75,12 @@ class Known(NamedTuple):
 def known_in(values: Mapping[str, str]) -> Known:
     """Return the values of an `.env`, without invalid ones."""
     return Known(
-        domain=_if_valid(parse_domain, values.get("OPENID_ISSUER", "")),
-        client_id=_if_valid(parse_client_id, values.get("OPENID_CLIENT_ID", "")),
-        client_secret=_if_valid(parse_client_secret, values.get("OPENID_CLIENT_SECRET", "")),
-        audiences=_if_valid(parse_audiences, values.get("OPENID_AUDIENCE", "")),
+        domain=if_valid(parse_domain, values.get("OPENID_ISSUER", "")),
+        client_id=if_valid(parse_client_id, values.get("OPENID_CLIENT_ID", "")),
+        client_secret=if_valid(parse_client_secret, values.get("OPENID_CLIENT_SECRET", "")),
+        audiences=if_valid(parse_audiences, values.get("OPENID_AUDIENCE", "")),
         # LibreChat's callback URL is under DOMAIN_SERVER (api/strategies/openidStrategy.js).
-        public_url=_if_valid(
+        public_url=if_valid(
             lambda url: parse_public_url(url, librechat_port=port_in(values)),
             values.get("DOMAIN_SERVER", ""),
         ),
@@ -105,9 +104,3 @@ def _bare(value: object) -> set[str]:
     """Return the value, or each of several, without scheme and trailing slash."""
     values = value if isinstance(value, tuple) else (value,)
     return {str(each).removeprefix("https://").rstrip("/") for each in values if each is not None}
-
-
-def _if_valid(parse: Callable[[str], T], text: str) -> T | None:
-    with suppress(InvalidValue):
-        return parse(text)
-    return None

@@ -6,13 +6,14 @@ raises `InvalidValue` with a reason for the user.
 
 import ipaddress
 import re
-from collections.abc import Mapping
-from typing import NamedTuple
-from urllib.parse import SplitResult, urlsplit
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeVar
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from wizard.defaults import LIBRECHAT_PORT
 from wizard.language import Message
 
+T = TypeVar("T")
 CALLBACK_PATH = "/oauth/openid/callback"
 LOGOUT_PATH = "/login"
 METADATA_PATH = "/.well-known/openid-configuration"
@@ -211,10 +212,15 @@ def parse_port(text: str) -> int:
 
 def port_in(values: Mapping[str, str]) -> int:
     """Return the port of a LibreChat with these variables."""
+    return if_valid(parse_port, values.get("PORT", "")) or LIBRECHAT_PORT
+
+
+def if_valid(parse: Callable[[str], T], text: str) -> T | None:
+    """Return the parsed value, None for an invalid one."""
     try:
-        return parse_port(values.get("PORT", ""))
+        return parse(text)
     except InvalidValue:
-        return LIBRECHAT_PORT
+        return None
 
 
 def is_placeholder(value: str) -> bool:
@@ -271,6 +277,15 @@ def host_of(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
+
+
+def query_of(url: str) -> dict[str, str]:
+    """Return the first value of each parameter of the URL's query, none for an invalid URL."""
+    try:
+        fields = parse_qs(urlsplit(url).query, keep_blank_values=True, max_num_fields=50)
+    except ValueError:
+        return {}
+    return {name: values[0] for name, values in fields.items()}
 
 
 def issuer_of(domain: str) -> str:

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import parse_qs, urlsplit
 
-from wizard.settings import CALLBACK_PATH
+from wizard.settings import CALLBACK_PATH, query_of
 from wizard.system.state_file import StateFile
 
 _KEPT = 40
@@ -47,7 +46,7 @@ def passage(path: str, status: int, fields: Iterable[tuple[str, str]], at: float
                 is_set = cookie.strip() == "refreshToken" and not rest.startswith(";")
                 has_refresh_token = has_refresh_token or is_set
             case "location":
-                is_refused = "error" in parse_qs(urlsplit(value).query)
+                is_refused = "error" in query_of(value)
             case _:
                 pass
     return Passage(at, Step(path), status, has_refresh_token, is_refused)

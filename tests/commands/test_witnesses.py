@@ -94,6 +94,10 @@ def test_ignores_other_requests() -> None:
     assert passage("/api/messages", 200, [HELD], SINCE) is None
 
 
+def test_takes_an_invalid_location_for_no_error() -> None:
+    assert not callback(302, ("Location", "http://[/login?error=auth_failed")).is_refused
+
+
 def test_a_tunnel_saves_presence_but_no_value(tmp_path: Path) -> None:
     witness = tunnel_witness("the tunnel", partial(recorded, tmp_path, 3080), reuse=True)
     assert not witness.is_present(0)

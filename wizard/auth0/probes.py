@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from wizard.auth0.error_table import NO_ERROR, Cause, Check, Endpoint, Meaning, OAuthError, classify
 from wizard.auth0.redact import page_text, quoted
@@ -21,7 +21,7 @@ from wizard.findings import Finding
 from wizard.http import HttpClient, NetworkError, Response
 from wizard.language import Message
 from wizard.rules import rule
-from wizard.settings import Settings
+from wizard.settings import Settings, query_of
 
 LOGIN_PAGE_SHOWN = rule("LA245")
 
@@ -114,7 +114,7 @@ class Probes:
             )
         except NetworkError:
             return ""
-        is_on_error_page = "error" in _query(answer.location)
+        is_on_error_page = "error" in query_of(answer.location)
         return f"HTTP {answer.status}" if answer.status == 400 or is_on_error_page else ""
 
     def code(self, secret: str | None) -> Answer:
@@ -170,7 +170,7 @@ def client_credentials(settings: Settings, secret: str | None) -> dict[str, str]
 def judge_authorize(answer: Response, callback_url: str, state: str) -> Answer:
     """Interpret the answer to an authorization request. Pure."""
     target = answer.location
-    query = _query(target)
+    query = query_of(target)
     place = urlsplit(href(target))
     is_callback = bool(target) and place[:3] == urlsplit(href(callback_url))[:3]
     if is_callback and query.get("state", state) != state:
@@ -228,14 +228,6 @@ def _error_of(fields: Mapping[str, object]) -> OAuthError:
     return OAuthError(
         code if isinstance(code, str) else "", description if isinstance(description, str) else ""
     )
-
-
-def _query(url: str) -> dict[str, str]:
-    try:
-        fields = parse_qs(urlsplit(url).query, keep_blank_values=True, max_num_fields=50)
-    except ValueError:
-        return {}
-    return {name: values[0] for name, values in fields.items()}
 
 
 def _invalid_token() -> str:

@@ -7,12 +7,12 @@ from contextlib import suppress
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from wizard.doctor.check import SET_VALUE, Edits, Violation, is_missing, on, refusal, to
+from wizard.doctor.check import SET_VALUE, Edits, Violation, is_missing, on, to
 from wizard.doctor.subject import Subject
 from wizard.language import Message, joined
 from wizard.librechat.variables import VARIABLES
 from wizard.rules import rule
-from wizard.settings import is_loopback, is_placeholder, parse_public_url, port_in
+from wizard.settings import if_valid, is_loopback, is_placeholder, parse_public_url, port_in
 
 ONLY_THIS_MACHINE = rule("LA129")
 
@@ -170,11 +170,9 @@ def _public_of_both(subject: Subject, _: str) -> Edits:
 
 def _with_scheme(subject: Subject, name: str) -> Edits:
     value = subject.bare(name)
-    if "://" in value or refusal(parse_public_url, value):
-        return {}
+    fixed = None if "://" in value else if_valid(parse_public_url, value)
     # http:// may be intended on this machine.
-    fixed = parse_public_url(value)
-    return {} if is_loopback(fixed) else {name: fixed}
+    return {name: fixed} if fixed and not is_loopback(fixed) else {}
 
 
 def _without_slash(subject: Subject, name: str) -> Edits:
@@ -192,7 +190,7 @@ def _normalized(subject: Subject, name: str) -> Edits:
 
 
 def _is_good(value: str) -> bool:
-    return not refusal(parse_public_url, value) and parse_public_url(value) == value
+    return if_valid(parse_public_url, value) == value
 
 
 def _host(value: str) -> str | None:

@@ -33,7 +33,7 @@ from wizard.librechat.variables import (
 )
 from wizard.librechat.version_gates import Setup
 from wizard.librechat.versions import is_older
-from wizard.settings import TYPOGRAPHIC_QUOTES, InvalidValue, parse_audiences
+from wizard.settings import TYPOGRAPHIC_QUOTES, if_valid, parse_audiences
 from wizard.text import LONG_SECRET
 
 if TYPE_CHECKING:
@@ -230,10 +230,7 @@ class Delivered(_Inputs):
     @property
     def audiences(self) -> tuple[str, ...]:
         """The valid API identifiers, in their order."""
-        try:
-            return parse_audiences(self.value("OPENID_AUDIENCE"))
-        except InvalidValue:
-            return ()
+        return if_valid(parse_audiences, self.value("OPENID_AUDIENCE")) or ()
 
     @property
     def sent_audiences(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from wizard.librechat.version_gates import SECRETLESS_TOO_NEW, of_version
 from wizard.rules import ISSUER_WITH_PATH
 from wizard.settings import (
     CALLBACK_PATH,
+    if_valid,
     is_mask,
     is_placeholder,
     is_tenant_domain,
@@ -83,9 +84,9 @@ def _why_secret_invalid(subject: Subject, name: str) -> str:
 
 def _issuer_edit(subject: Subject, name: str) -> Edits:
     bare = re.sub(r"^https?://", "", subject.bare(name), flags=re.IGNORECASE)
-    if refusal(parse_domain, bare):
+    domain = if_valid(parse_domain, bare)
+    if domain is None:
         return {}
-    domain = parse_domain(bare)
     # Only Auth0's issuer is known to have no path.
     has_path = "/" in issuer_without_path(bare)
     return {} if has_path and not is_tenant_domain(domain) else {name: issuer_of(domain)}

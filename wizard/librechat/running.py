@@ -7,7 +7,6 @@ LibreChat counts every request to `/oauth/*` as a login and takes seven in five 
 import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
-from urllib.parse import parse_qs, urlsplit
 
 from wizard.findings import Finding
 from wizard.http import (
@@ -23,7 +22,7 @@ from wizard.language import Message, sentences
 from wizard.librechat.characters import SPACES, URL_SPACES
 from wizard.librechat.variables import is_enabled
 from wizard.rules import rule
-from wizard.settings import host_of, is_loopback
+from wizard.settings import host_of, is_loopback, query_of
 from wizard.system.threads import begin
 from wizard.text import shortened
 from wizard.tunnel_services import OTHER_PORT, REFUSALS, refusal_of, why_closed
@@ -97,8 +96,8 @@ class Reply(NamedTuple):
     def sent(self) -> Mapping[str, str]:
         """The parameters of LibreChat's redirect to Auth0; empty without one."""
         location = self.response.location if self.response else ""
-        query = parse_qs(urlsplit(location).query, keep_blank_values=True)
-        return {name: values[0] for name, values in query.items()} if "client_id" in query else {}
+        query = query_of(location)
+        return query if "client_id" in query else {}
 
     @property
     def session_cookie(self) -> str | None:
