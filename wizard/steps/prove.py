@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from wizard.auth0.tokens import Admit, Judgement
     from wizard.doctor.subject import Subject
 
-_FOLDER = "proved"
-
 
 def check_values(settings: Settings, ports: Ports, cause: Finding | None = None) -> "TenantReport":
     """Check the values against the live tenant, and show the results.
@@ -169,8 +167,6 @@ def keep_proof(state_dir: Path, subject: "Subject", proof: Proof) -> None:
 
 def proof_of(state_dir: Path, subject: "Subject") -> Proof | None:
     """Return the proof of exactly these settings, None without one."""
-    if not (state_dir / _FOLDER).is_dir():
-        return None  # before a name is hashed, which loads OpenSSL
     kept = _file(state_dir, subject.path).load()
     try:
         key, fingerprint = bytes.fromhex(kept["key"]), str(kept["fingerprint"])
@@ -194,7 +190,7 @@ def remember(ports: Ports, subject: "Subject", how: How, *, is_proved: bool) -> 
 
 
 def _file(state_dir: Path, env_file: Path) -> StateFile:
-    return StateFile.about(state_dir, _FOLDER, env_file)
+    return StateFile.about(state_dir, "proved", env_file)
 
 
 def _fingerprint(subject: "Subject", key: bytes) -> str:
