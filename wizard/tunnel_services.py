@@ -54,6 +54,7 @@ SHARED_DOMAINS = (*(domain for each in _SERVICES for domain in each.domains), *_
 
 # The rules for ngrok's other error pages, by their code (ngrok's documentation; read, not run).
 SUSPENDED = rule("LA339")
+SUSPENDED_CODES = (102, 103, 205, 338)
 QUOTA_USED_UP = rule("LA343")
 TOO_MANY_REQUESTS = rule("LA344")
 OTHER_PORT = rule("LA345")
@@ -61,7 +62,7 @@ _REFUSALS = {
     **dict.fromkeys(("ERR_NGROK_725", "ERR_NGROK_727"), QUOTA_USED_UP),
     "ERR_NGROK_734": TOO_MANY_REQUESTS,
     **dict.fromkeys(("ERR_NGROK_3004", "ERR_NGROK_8012"), OTHER_PORT),
-    **dict.fromkeys(("ERR_NGROK_103", "ERR_NGROK_205", "ERR_NGROK_338"), SUSPENDED),
+    **{f"ERR_NGROK_{number}": SUSPENDED for number in SUSPENDED_CODES},
 }
 REFUSALS = (SUSPENDED, QUOTA_USED_UP, TOO_MANY_REQUESTS, OTHER_PORT)
 

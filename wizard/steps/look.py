@@ -68,7 +68,7 @@ def _has_all_values(progress: Progress) -> bool:
 
 def _refuse_read_only(folder: Path) -> None:
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise NOT_WRITABLE.failure(str(folder), fix=NOT_WRITABLE.fix)
+        raise NOT_WRITABLE.failure(str(folder))
 
 
 def _warnings(progress: Progress, ports: Ports) -> Iterator[Message]:

@@ -8,7 +8,7 @@ from wizard.findings import Failure, Rule
 from wizard.language import Message
 from wizard.rules import rule
 from wizard.text import one_line
-from wizard.tunnel_services import SUSPENDED
+from wizard.tunnel_services import SUSPENDED, SUSPENDED_CODES
 
 DASHBOARD = "https://dashboard.ngrok.com"
 TOKEN_PAGE = f"{DASHBOARD}/get-started/your-authtoken"
@@ -48,7 +48,7 @@ _BY_CODE = {
     **dict.fromkeys((305, 306, 308, 313, 314, 315, 316, 319, 320, 326, 327), FOREIGN_DOMAIN),
     **dict.fromkeys((323, 324, 350), TOO_MANY_ENDPOINTS),
     **dict.fromkeys((123, 382), ACCOUNT_NOT_READY),
-    **dict.fromkeys((102, 103, 205, 338), SUSPENDED),
+    **dict.fromkeys(SUSPENDED_CODES, SUSPENDED),
     **dict.fromkeys((9009,), PROXY_IS_PAID),
     **dict.fromkeys((15013,), NO_DEV_DOMAIN),
     **dict.fromkeys((4026,), OUT_OF_CREDIT),
