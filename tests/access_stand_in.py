@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from tests.management_stand_in import Refusal, a, a_name, an_object, invalid, validated
 from tests.tenant.state import Action, Connection, Role, Tenant, User
+from wizard.auth0.doors import DATABASE
 
 if TYPE_CHECKING:
     from tests.management_stand_in import Call, StandIn
@@ -64,8 +65,27 @@ def connection_json(it: Connection, scopes: frozenset[str]) -> Json:
         "is_domain_connection": False,
     }
     if "read:connections_options" in scopes:
-        shown["options"] = dict(it.options)
+        shown["options"] = {**defaults(it), **it.options}
     return shown
+
+
+def defaults(it: Connection) -> Json:
+    """Return the options that Auth0 shows of a database unasked, as terraform recorded them."""
+    if it.strategy != DATABASE:
+        return {}
+    password = {"enabled": True, "api_behavior": "required", "signup_behavior": "allow"}
+    return {
+        "authentication_methods": {"password": password, "passkey": {"enabled": False}},
+        "passkey_options": {"challenge_ui": "both", "local_enrollment_enabled": True},
+    }
+
+
+def completed(options: Json) -> Json:
+    """Return the options as Auth0 keeps them: the authentication methods that it got, and more."""
+    if "authentication_methods" not in options:
+        return dict(options)
+    added = {"email_otp": {"enabled": False}, "phone_otp": {"enabled": False}}
+    return {**options, "authentication_methods": added | options["authentication_methods"]}
 
 
 def chained(call: Call, name: str, found: list[Json]) -> Answered:
@@ -108,7 +128,7 @@ def one_connection(it: StandIn, call: Call, key: str, scopes: frozenset[str]) ->
     found = connection_of(it.tenant, key)
     if call.method == "PATCH":
         body = validated(call.body, CONNECTION, ())
-        found.options = dict(body.get("options", found.options))
+        found.options = completed(body.get("options", found.options))
     return 200, connection_json(found, scopes)
 
 

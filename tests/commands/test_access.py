@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.access_stand_in import SCOPES as ACCESS_SCOPES
+from tests.access_stand_in import completed, defaults
 from tests.commands.test_provision import Run
 from tests.management_stand_in import SCOPES, Managed, add_machine
 from tests.tenant.state import Action, Application, Connection, User
@@ -280,7 +281,8 @@ def test_a_domain_requires_a_verified_address(run: Run) -> None:
 def test_removes_all_changes(run: Run) -> None:
     tenant = run.managed.tenant
     theirs = add_theirs(run)
-    options = {"password_history": {"enable": True}, "disable_signup": False}
+    shown = defaults(tenant.connections[DATABASE])
+    options = completed({**shown, "password_history": {"enable": True}, "disable_signup": False})
     tenant.connections[DATABASE].options = dict(options)
     run(**PEOPLE)
     assert tenant.connections[DATABASE].options == {**options, "disable_signup": True}
