@@ -27,6 +27,7 @@ from wizard.auth0.doors import public_doors
 from wizard.auth0.management_access import by_token
 from wizard.findings import Failure
 from wizard.steps.admit import set_up_access
+from wizard.steps.options import SetupOptions
 
 OWNER, GUEST, STRANGER = "ada@example.org", "bo@example.org", "eve@example.net"
 PASSWORD = "correct horse battery staple"
@@ -187,7 +188,9 @@ def test_a_refused_change_of_access_leaves_what_was_set_up_before(
 def set_up(run: Run, policy: Policy | None) -> None:
     """Run only the part of `provision` that sets up access."""
     access = by_token(run.managed.token(), run.managed.domain, run.managed.http)
-    set_up_access(policy, run.application.client_id, access, run.world().ports, yes=True)
+    set_up_access(
+        policy, run.application.client_id, access, run.world().ports, SetupOptions(yes=True)
+    )
 
 
 def test_completes_an_interrupted_removal(run: Run) -> None:

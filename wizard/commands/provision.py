@@ -180,9 +180,8 @@ def _admit(
         result.client_id,
         access,
         ports,
-        yes=options.yes,
-        dry_run=options.dry_run,
-        before=[part.value for part in Part if part in changed],
+        options,
+        [part.value for part in Part if part in changed],
     )
     if done is None:
         return result

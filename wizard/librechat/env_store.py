@@ -97,11 +97,10 @@ class EnvStore:
         """
         target = _resolved(self.path)
         if self.path.is_symlink() and not _may_lead(self.path, target):
+            named = command_line([str(target)])
             raise FOREIGN_LINK.failure(
                 Message("{file} links to {target}.", file=self.path, target=target),
-                fix=Message(
-                    "Use the file itself: --env-file {target}", target=command_line([str(target)])
-                ),
+                fix=Message("Use the file itself: --env-file {target}", target=named),
             )
         return target
 

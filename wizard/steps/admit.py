@@ -16,6 +16,7 @@ from wizard.findings import Finding
 from wizard.language import Message
 from wizard.ports import Ports
 from wizard.steps.change import consent
+from wizard.steps.options import SetupOptions
 from wizard.steps.provisioning import (
     MAKE_CHANGES,
     NOT_READ_BACK,
@@ -44,9 +45,7 @@ def set_up_access(
     client_id: str,
     access: Access,
     ports: Ports,
-    *,
-    yes: bool,
-    dry_run: bool = False,
+    options: SetupOptions,
     before: Sequence[str] = (),
 ) -> Admission | None:
     """Plan, show, ask, apply and read back; return None if the user declined.
@@ -54,7 +53,7 @@ def set_up_access(
     Without a `policy` all that we changed is taken back. `before` is what this run did in the
     tenant before, for a failure.
     """
-    policy = policy or Policy(Who.UNDECIDED)
+    yes, dry_run, policy = options.yes, options.dry_run, policy or Policy(Who.UNDECIDED)
     read = partial(read_access, client_id=client_id, policy=policy)
     with adding(so_far(before)):
         with ports.console.working("Reading {tenant}", tenant=access.tenant):

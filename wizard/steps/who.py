@@ -162,9 +162,7 @@ def _closed_by_api(policy: Policy, progress: Progress, ports: Ports) -> bool:
     settings, options = progress.settings, progress.options
     try:
         access = choose_access(settings.domain, credential, ports)
-        done = set_up_access(
-            policy, settings.client_id, access, ports, yes=True, dry_run=options.dry_run
-        )
+        done = set_up_access(policy, settings.client_id, access, ports, replace(options, yes=True))
     except Failure as failure:
         if failure.exit_code is ExitCode.INTERRUPTED:
             raise
