@@ -203,7 +203,7 @@ def validated(body: object, schema: Mapping[str, Check], required: tuple[str, ..
 
 
 def client_json(it: Application, scopes: frozenset[str]) -> Json:
-    """Return it as `GET /clients` describes: the secret and the credentials need a scope."""
+    """Return it as `GET /clients` describes: the secret or the credentials need a scope."""
     private_key = it.token_endpoint_auth_method is AuthMethod.PRIVATE_KEY_JWT
     alg = {} if it.id_token_alg == "HS256" else {"alg": it.id_token_alg}
     shown: Json = {
@@ -224,10 +224,10 @@ def client_json(it: Application, scopes: frozenset[str]) -> Json:
     }
     if not private_key:
         shown["token_endpoint_auth_method"] = it.token_endpoint_auth_method.value
-    if "read:client_keys" in scopes:
+    if "read:client_keys" in scopes and private_key:
+        shown["client_authentication_methods"] = {"private_key_jwt": {"credentials": []}}
+    elif "read:client_keys" in scopes:
         shown["client_secret"] = it.client_secret
-        if private_key:
-            shown["client_authentication_methods"] = {"private_key_jwt": {"credentials": []}}
     return shown
 
 

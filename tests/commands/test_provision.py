@@ -321,6 +321,19 @@ def test_repairs_each_wrong_setting_and_nothing_else(run: Run, damage: str) -> N
     assert not run().changes
 
 
+def test_reads_the_secret_of_an_application_that_authenticated_with_a_key(run: Run) -> None:
+    """Auth0 does not show it before."""
+    run()
+    (run.folder / ".env").unlink()
+    run.application.token_endpoint_auth_method = AuthMethod.PRIVATE_KEY_JWT
+
+    assert run(dry_run=True).changes
+    run()
+
+    assert run.env["OPENID_CLIENT_SECRET"] == run.application.client_secret
+    run.assert_green()
+
+
 def sorted_lists(application: Application) -> Application:
     return replace(
         application,

@@ -112,21 +112,22 @@ def _provisioned(
 ) -> tuple[ProvisionResult, bool]:
     """Return what was done to the application and the API, and whether the user agreed."""
     change_to = partial(_env_change, options, folder, ports)
-    creates, path = provisioning.creates_application, folder.store.path
+    brings_secret, path = provisioning.brings_secret, folder.store.path
     known = provisioning.known
-    placeholders = known._replace(client_id="new", client_secret="new")  # noqa: S106
-    change = change_to(placeholders if creates else known)
-    if creates and (finding := removed_lines(change.changes)):
+    client_id = known.client_id or "new"
+    placeholders = known._replace(client_id=client_id, client_secret="new")  # noqa: S106
+    change = change_to(placeholders if brings_secret else known)
+    if brings_secret and (finding := removed_lines(change.changes)):
         raise Failure(finding)  # before Auth0 is changed
     result = ProvisionResult(
         path,
         known.client_id,
         provisioning.changes,
-        () if creates else change.names,
+        () if brings_secret else change.names,
         findings=(*remarks, *provisioning.remarks, *change.findings),
     )
     pages = [*provisioning.show(whole=options.dry_run)]
-    if creates:
+    if brings_secret:
         ports.console.say("Its Client ID and secret are then written to {file}.", file=path)
     elif change.changes:
         pages += show(change, ports, whole=options.dry_run)
@@ -206,7 +207,7 @@ def _applied(
     change_to: Callable[[Known], EnvChange],
     ports: Ports,
 ) -> ProvisionResult:
-    creates = provisioning.creates_application
+    brings_secret = provisioning.brings_secret
     written = Written()
     changed: list[str] = []
 
@@ -215,7 +216,7 @@ def _applied(
         change = change_to(known)
         if not change.changes:
             return
-        if creates:
+        if brings_secret:
             show(change, ports)
         written = save(change, ports)
         changed.extend(change.names)

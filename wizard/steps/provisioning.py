@@ -9,7 +9,7 @@ from pathlib import Path
 from wizard.auth0.added_urls import AddedUrls
 from wizard.auth0.management import change_tenant, read_tenant, write_scopes
 from wizard.auth0.management_access import Access
-from wizard.auth0.management_calls import Calls
+from wizard.auth0.management_calls import NOTHING, Calls
 from wizard.auth0.management_plan import Part, PlannedChange, Wanted, plan, remarks
 from wizard.execution import INTERRUPTED
 from wizard.findings import ExitCode, Failure, Finding
@@ -56,13 +56,23 @@ class Provisioning:
             self._wanted = wanted._replace(retired=self._added_urls.retired(wanted.urls))
         self.changes = plan(self._tenant, self._wanted)
         self.remarks = remarks(self._tenant, self._wanted)
-        self.known = self._known()
+        self.known = known._replace(client_id=self._tenant.client_id or known.client_id)
+        if not self.brings_secret:
+            self.known = self._known()
         access.require(write_scopes(self.changes, self._tenant))
 
     @property
-    def creates_application(self) -> bool:
-        """Whether there is no application yet."""
-        return self._tenant.application is None
+    def brings_secret(self) -> bool:
+        """Whether the secret is known after the changes only.
+
+        It is of a new application. Auth0 hides it of one that authenticates with a key (recordings
+        of terraform-provider-auth0).
+        """
+        known = self._tenant.application
+        fields = {change.field for change in self.changes}
+        return known is None or (
+            "client_authentication_methods" in fields and not known.string("client_secret")
+        )
 
     def show(self, *, whole: bool = False) -> Pages:
         """Show the changes as a diff with reasons, and the remarks; see `show_changes`."""
@@ -108,9 +118,7 @@ class Provisioning:
             return not_taken(plan(tenant, self._wanted))
 
     def _known(self) -> Known:
-        known, application = self._given, self._tenant.application
-        if application is None:
-            return known
+        known, application = self._given, self._tenant.application or NOTHING
         client_id, secret = self._tenant.client_id, application.string("client_secret")
         if not secret and client_id == known.client_id:
             secret = known.client_secret or ""
