@@ -200,11 +200,11 @@ def system_ports(flags: Flags) -> Ports:
     from wizard.http import Https
     from wizard.system.clock import Clock
     from wizard.system.desktop import Desktop, UserDesktop
-    from wizard.system.platforms import state_folder
+    from wizard.system.platforms import home_folder, state_folder
     from wizard.system.processes import Processes
 
     environ, secrets = _take_secrets()
-    state_dir = state_folder(environ, Path.home()) / "librechat-auth0"
+    state_dir = state_folder(environ, home_folder(environ)) / "librechat-auth0"
     is_ci = environ.get("CI", "").lower() not in {"", "0", "false"}
     is_interactive = is_console(sys.stdin) and is_console(sys.stderr) and not is_ci
     can_ask = not flags.yes and not flags.json and is_interactive

@@ -34,6 +34,7 @@ from wizard.system.os_errors import remedy
 from wizard.system.platforms import (
     can_draw_questions,
     command_line,
+    home_folder,
     own_session,
     reader_has_gone,
     replace,
@@ -245,6 +246,19 @@ def test_the_state_folder_on_windows_without_its_variable() -> None:
     home = Path("/home/ada")
 
     assert state_folder({"XDG_STATE_HOME": "/state"}, home, "win32") == home / "AppData/Local"
+
+
+@pytest.mark.parametrize("home", ["", ".", "in/the/checkout"])
+def test_no_home_is_in_the_current_folder(home: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user whom the system does not know, as in a container, may have none."""
+
+    def unknown() -> Path:
+        raise RuntimeError
+
+    monkeypatch.setattr(Path, "home", unknown)
+    assert home_folder({"HOME": home}) == home_folder({}) == Path("/")
+    assert home_folder({"HOME": "/home/ada"}, "linux") == Path("/home/ada")
+    assert home_folder({"HOME": home, "USERPROFILE": "/home/ada"}, "win32") == Path("/home/ada")
 
 
 class Insensitive:

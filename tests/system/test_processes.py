@@ -38,6 +38,15 @@ def test_returns_the_output() -> None:
     assert (done.status, done.stdout, done.stderr) == (5, "a\nb\ufffd", "no\n")
 
 
+@pytest.mark.parametrize("home", ["", ".", "/nonexistent", "/dev/null"])
+def test_runs_no_program_in_the_checkout_without_a_home(
+    home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", home)
+    assert Path(Processes().run(["pwd"]).stdout.strip()) == Path("/")
+
+
 def test_returns_a_large_output() -> None:
     done = Processes().run(["head", "-c", str(MAX_OUTPUT_BYTES), "/dev/zero"])
 

@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -19,6 +18,7 @@ from wizard.http import HttpClient, NetworkError, Response, Trouble
 from wizard.language import Message, sentences
 from wizard.rules import rule
 from wizard.settings import InvalidValue, is_tenant_domain, parse_domain
+from wizard.system.platforms import home_folder
 from wizard.system.processes import Completed, Processes, without_secrets
 from wizard.system.reading import load_json, read_file
 
@@ -161,7 +161,7 @@ def _config_of_cli(environ: Mapping[str, str]) -> Any:
 
     Source: auth0-cli, internal/config/config.go and tenant.go: `$HOME/.config/auth0/config.json`.
     """
-    file = Path(environ.get("HOME", ""), ".config", "auth0", "config.json")
+    file = home_folder(environ) / ".config/auth0/config.json"
     return load_json(read_file(file, _MAX_CONFIG_BYTES))
 
 

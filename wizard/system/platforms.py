@@ -40,6 +40,19 @@ def own_session(platform: str = sys.platform) -> dict[str, Any]:
     return {"start_new_session": True}
 
 
+def home_folder(environ: Mapping[str, str], platform: str = sys.platform) -> Path:
+    """Return the user's home folder, the root folder if the system knows none.
+
+    So does Docker, for a user who is not in /etc/passwd. A relative one is none: it would be in the
+    checkout.
+    """
+    home = Path(environ.get("USERPROFILE" if platform == "win32" else "HOME", ""))
+    if not home.is_absolute():
+        with suppress(RuntimeError):
+            home = Path.home()
+    return home if home.is_absolute() else Path(os.sep)
+
+
 def state_folder(environ: Mapping[str, str], home: Path, platform: str = sys.platform) -> Path:
     """Return the user's folder for the state of programs.
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from wizard.system.job_object import close_job, end_job, new_job
-from wizard.system.platforms import own_session
+from wizard.system.platforms import home_folder, own_session
 from wizard.system.process_control import KILL, send_to_group
 
 if TYPE_CHECKING:
@@ -290,10 +290,9 @@ def resolved(
     return command
 
 
-def _folder() -> Path | None:
-    """Return the folder that programs run in: the home folder, None if there is none."""
-    try:
-        home = Path.home()
-    except RuntimeError:
-        return None
-    return home if home.is_absolute() and home.is_dir() else None
+def _folder() -> Path:
+    """Return the folder that programs run in: the home folder, else the root folder."""
+    home = home_folder(os.environ)
+    # `is_dir` raises in folders that we cannot read.
+    is_ours = os.path.isdir(home) and os.access(home, os.X_OK)  # noqa: PTH112
+    return home if is_ours else Path(home.anchor)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from wizard.language import Message
 from wizard.settings import InvalidValue
 from wizard.system.os_errors import place_of, refusal, remedy
+from wizard.system.platforms import home_folder
 from wizard.system.private_files import write_whole
 from wizard.system.reading import read_file
 from wizard.tunnels.ngrok_errors import BAD_CONFIGURATION, MALFORMED_TOKEN, TOKEN_NOT_SAVED
@@ -100,7 +101,7 @@ def _version(document: Mapping[str, object]) -> str:
 
 def directory(environ: Mapping[str, str], platform: str = sys.platform) -> Path:
     """Return the folder of ngrok's program and configuration, as pyngrok and the agent use it."""
-    home = Path(environ.get("USERPROFILE" if platform == "win32" else "HOME") or Path.home())
+    home = home_folder(environ, platform)
     if platform == "darwin":
         return home / "Library" / "Application Support" / "ngrok"
     if platform == "win32":

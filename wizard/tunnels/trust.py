@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from wizard.findings import Finding
 from wizard.language import Message
 from wizard.rules import rule
-from wizard.system.platforms import command_line, system_folder, user_id
+from wizard.system.platforms import command_line, home_folder, system_folder, user_id
 from wizard.system.private_files import file_name, private_folder, write_whole
 from wizard.system.reading import read_file
 
@@ -162,7 +162,7 @@ class _Planner:
         self._ca_file = str(ca_file)
         self._processes = processes
         self._trust = trust
-        self._home = Path(environ.get("HOME") or Path.home())
+        self._home = home_folder(environ)
         self._data_home = Path(environ.get("XDG_DATA_HOME") or self._home / ".local/share")
         self._system_folder = system_folder(environ)
         self._thumbprint, self._common_name = _names(ca_file)
