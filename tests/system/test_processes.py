@@ -85,7 +85,7 @@ def test_does_not_wait_for_a_child_that_holds_the_pipe(tmp_path: Path) -> None:
     done = Processes().run(program, timeout=600)
 
     assert (done.status, done.stdout) == (0, "done\n")
-    assert until(lambda: start_time(int(note.read_text())) is None, 20.0)
+    assert until(lambda: start_time(int(note.read_text())) is None)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="setsid(1)")
@@ -102,10 +102,13 @@ def test_does_not_wait_for_a_child_in_another_session(tmp_path: Path) -> None:
 def test_ends_a_hanging_program_with_its_children(tmp_path: Path) -> None:
     note = tmp_path / "note"
     program = ["sh", "-c", f"sleep 600 & echo $! > {note}; wait"]
-    done = Processes().run(program, timeout=2)
+    for seconds in (1, 10, 60):
+        done = Processes().run(program, timeout=seconds)
+        assert (done.status, done.stderr) == (124, f"no end after {seconds} s")
+        if note.exists():  # a busy machine may start it late
+            break
 
-    assert (done.status, done.stderr) == (124, "no end after 2 s")
-    assert until(lambda: start_time(int(note.read_text())) is None, 20.0)
+    assert until(lambda: start_time(int(note.read_text())) is None)
 
 
 def test_a_program_at_the_terminal_stays_in_our_session() -> None:

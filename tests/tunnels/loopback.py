@@ -125,7 +125,7 @@ def read_to_end(connection: ssl.SSLSocket) -> bytes:
     return bytes(received)
 
 
-def eventually(condition: Callable[[], object], seconds: float = 30.0) -> bool:
+def eventually(condition: Callable[[], object], seconds: float = 60.0) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
