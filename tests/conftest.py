@@ -12,13 +12,18 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-from tests.seed import SEED
+from tests.seed import IS_CHOSEN, SEED
 
-# No deadline: the first example may load a catalogue, and the machine may be busy.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+# Untimed: the first example may load a catalogue, and the machine may be busy.
+settings.register_profile(
+    "steady",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=not IS_CHOSEN,
+)
+settings.load_profile("steady")
 
 REQUIRE_PROGRAMS = os.environ.get("REQUIRE_PROGRAMS") == "1"
 # The index that installers ask.

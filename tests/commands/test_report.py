@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.auth0.scripted import DOMAIN, NOW, ScriptedTenant
@@ -168,7 +168,7 @@ def test_masks_a_secret_in_the_wrong_place(name: str) -> None:
         assert GOOD["JWT_SECRET"] not in report
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50)
 @given(st.sampled_from(list(VARIABLES)), st.text(max_size=30))
 def test_reports_any_value(name: str, value: str) -> None:
     text = env() + f"\n{name}={value}\nOPENID_CLIENT_SECRET={CLIENT_SECRET}"

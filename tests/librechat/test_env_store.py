@@ -901,6 +901,7 @@ class Trial:
         assert (self.store.read(), mode(self.real)) == (b"next", self._private_mode)
 
 
+@pytest.mark.timeout(900)  # 500 killed processes, which wait for the disk
 def test_a_killed_run_leaves_a_complete_file_and_the_next_cleans_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
