@@ -82,6 +82,60 @@ def test_keeps_a_dollar_that_is_not_a_reference() -> None:
     assert problems(subject(env(OPENID_BUTTON_LABEL="5 $ {a} $x"))) == []
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"OPENID_CLIENT_ID": "$AUTH0_CLIENT"},
+        {"OPENID_CLIENT_SECRET": "$AUTH0_SECRET"},
+        {"DOMAIN_CLIENT": "https://$HOST_NAME", "DOMAIN_SERVER": "https://$HOST_NAME"},
+    ],
+)
+def test_a_reference_without_braces(changes: dict[str, str]) -> None:
+    text = env("AUTH0_CLIENT=abc\nAUTH0_SECRET=def\nHOST_NAME=chat.example.com\n", **changes)
+    for value in changes.values():
+        text = text.replace(f"'{value}'", value)
+    assert problems(subject(text)) == [("LA512", name) for name in changes]
+    assert not {"LA512"} & {*found(subject(text, compose=BY_COMPOSE))}
+
+
+def test_a_reference_that_the_compose_file_escapes() -> None:
+    checked = by_overrides("OPENID_ISSUER=https://$${TENANT}")
+    assert [each for each in problems(checked) if each[0] != "LA502"] == [
+        ("LA512", "OPENID_ISSUER")
+    ]
+    assert "one $ in place of two" in found(checked)["LA512"].fix
+
+
+RAW = f"{API}    env_file:\n      - path: .env\n        format: raw\n"
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_a_raw_env_file_keeps_quotes(quote: str) -> None:
+    scope = GOOD["OPENID_SCOPE"]
+    plain = env().replace("'", "")
+    assert problems(subject(plain, compose=RAW)) == []
+    checked = subject(plain.replace(scope, f"{quote}{scope}{quote}"), compose=RAW)
+    assert checked.value("OPENID_SCOPE") == f"{quote}{scope}{quote}"
+    assert problems(checked) == [("LA511", "OPENID_SCOPE")]
+
+
+def test_docker_compose_keeps_backticks() -> None:
+    scope = GOOD["OPENID_SCOPE"]
+    text = env().replace(f"'{scope}'", f"`{scope}`")
+    checked = subject(text, compose=BY_COMPOSE)
+    assert [each for each in problems(checked) if each[0] != "LA151"] == [("LA511", "OPENID_SCOPE")]
+    repaired, _ = repairs(checked)
+    assert repaired.text == env()
+    assert found(subject(text, compose=COMPOSE))["LA151"].detail.endswith(" has a `.")
+
+
+@pytest.mark.parametrize("raw", ["abc#def", "abc\t# a note"])
+def test_docker_compose_cuts_no_value_at_a_hash(raw: str) -> None:
+    text = env(OPENID_BUTTON_LABEL=None) + f"\nOPENID_BUTTON_LABEL={raw}\n"
+    assert "LA154" in found(subject(text, compose=COMPOSE))
+    assert "LA154" not in found(subject(text, compose=BY_COMPOSE))
+
+
 def test_a_second_env_file_wins(tmp_path: Path) -> None:
     compose = f"{API}    env_file: [.env, mine.env]\n"
     checked = laid_out(

@@ -488,6 +488,17 @@ class TestPastes:
         assert f"OPENID_CLIENT_ID={CLIENT_ID}" in after.file.text
         assert found(after) == set()
 
+    def test_names_what_others_read_differently_in_the_line_itself(self) -> None:
+        for raw, sign in (("`Log in`", "`"), ('"Log in with \\"Auth0\\""', "\\")):
+            text = f"{env(OPENID_BUTTON_LABEL=None)}\nOPENID_BUTTON_LABEL={raw}\n"
+            reported = [
+                each for each in diagnose(subject(text)) if each.severity is not Severity.NOTE
+            ]
+            assert [each.detail for each in reported] == [
+                f"Line {text.count(chr(10))} has a {sign}."
+            ]
+            assert "unclosed" not in reported[0].fix
+
     @pytest.mark.parametrize("name", ["JWT_SECRET", "JWT_REFRESH_SECRET"])
     def test_a_signing_secret_that_is_a_placeholder(self, name: str) -> None:
         placeholder = "change-me-to-a-long-and-random-text-of-yours"

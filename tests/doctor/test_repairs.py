@@ -11,7 +11,7 @@ from wizard.librechat.env_plan import is_good_secret
 
 REPAIRS = {check.rule.id for check in CHECKS if check.repair}
 # Of these rules only some findings have a safe repair.
-NOT_THIS_ONE = {"LA101", "LA151", "LA190"}
+NOT_THIS_ONE = {"LA101", "LA151", "LA190", "LA511"}
 
 
 def ids(checked: Subject) -> set[str]:

@@ -167,6 +167,20 @@ def test_later_env_files_win_and_environment_overrides_them(tmp_path: Path) -> N
     }
 
 
+def test_a_raw_env_file_has_neither_quotes_nor_references(tmp_path: Path) -> None:
+    lay_out(
+        tmp_path,
+        compose_yaml="services:\n  api:\n    image: librechat\n"
+        "    env_file: [{path: .env, format: raw}]\n",
+        _env="\ufeffA='1'\r\n  # a note\r\n B=${A} # 2 \nC\nD\n",
+    )
+    assert settings(read(tmp_path, {"C": "shell"})) == {
+        "A": ("'1'", Origin.ENV_FILE, ".env", 1),
+        "B": ("${A} # 2 ", Origin.ENV_FILE, ".env", 3),
+        "C": ("shell", Origin.ENV_FILE, ".env", 4),
+    }
+
+
 def test_an_included_env_file_under_two_names_is_one(tmp_path: Path) -> None:
     (tmp_path / "inc").mkdir()
     lay_out(

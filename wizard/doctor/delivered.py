@@ -51,7 +51,8 @@ _SENT = (
     "OPENID_POST_LOGOUT_REDIRECT_URI",
     "OPENID_SCOPE",
 )
-_REFERENCE = r"\$\{[A-Za-z_]\w*[^}]*\}"
+# Without braces, a dollar sign may be a part of a value.
+_REFERENCE = r"\$\{[A-Za-z_]\w*[^}]*\}|(?:\A|://)\$[A-Z_][A-Z0-9_]*\Z"
 
 
 class FileFacts(NamedTuple):
@@ -173,11 +174,12 @@ class Delivered(_Inputs):
 
     @cached_property
     def distorted(self) -> tuple[str, ...]:
-        """The variables with quotes of a Compose list, or with a reference, in their values."""
+        """The variables with a reference, or with quotes that Docker kept, in their values."""
         return tuple(
             name
             for name, each in self.environment.items()
-            if name in VARIABLES and _is_distorted(each)
+            if name in VARIABLES
+            and (self._keeps_quotes(name, each) or re.search(_REFERENCE, each.value))
         )
 
     @cached_property
@@ -196,6 +198,12 @@ class Delivered(_Inputs):
             and name != other
             and (is_secret(other) or not (is_known(other) or other in INVENTED))
         }
+
+    def _keeps_quotes(self, name: str, setting: Setting) -> bool:
+        value, own = setting.value, self.assignments.get(name)
+        is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\"`"
+        is_of_file = own is not None and own.value == value  # LA153
+        return is_quoted and not is_of_file and setting.origin is not Origin.SHELL
 
     @cached_property
     def config(self) -> ConfigFile:
@@ -271,9 +279,3 @@ class Delivered(_Inputs):
             self.bare("DOMAIN_SERVER"),
             self.runner.because,
         )
-
-
-def _is_distorted(setting: Setting) -> bool:
-    value = setting.value
-    is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
-    return bool(re.search(_REFERENCE, value)) or (is_quoted and setting.origin is Origin.COMPOSE)

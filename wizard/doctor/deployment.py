@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wizard.doctor.addresses import DEFAULT_PORT
-from wizard.doctor.check import OVERRIDES_FILE, Check, Violation, check, on, said_by_runner
+from wizard.doctor.check import OVERRIDES_FILE, Check, Edits, Violation, check, on, said_by_runner
 from wizard.doctor.subject import Subject, is_of_sign_in
 from wizard.findings import Finding
 from wizard.language import Message
@@ -90,15 +90,25 @@ def _compose_wins(subject: Subject, name: str) -> Violation | None:
 
 def _keeps_quotes(subject: Subject, name: str) -> Violation | None:
     setting = subject.environment[name]
-    if setting.origin is not Origin.COMPOSE or setting.value[0] not in "'\"":
+    if setting.value[0] not in "'\"`":
         return None
     fix = Message('In {file}, put the quotes around the whole entry: - "{name}=value".')
+    if setting.origin is not Origin.COMPOSE:
+        fix = Message("Write {name} without these quotes.")
     return Violation(fix=fix, file=setting.where)
 
 
+def _without_backticks(subject: Subject, name: str) -> Edits:
+    assignment = subject.assignments.get(name)
+    return {name: assignment.value} if assignment and assignment.raw[:1] == "`" else {}
+
+
 def _is_not_expanded(subject: Subject, name: str) -> bool | Violation:
-    if subject.environment[name].origin is Origin.COMPOSE:
+    setting = subject.environment[name]
+    if setting.value[0] in "'\"`":
         return False
+    if setting.origin is Origin.COMPOSE:
+        return Violation(fix=Message("In {file}, write one $ in place of two."), file=setting.where)
     fix = Message("Remove the single quotes: Docker Compose does not expand references in them.")
     is_passed_on = subject.container is not None and name in subject.container.variables
     return Violation(fix=fix) if is_passed_on else True
@@ -152,7 +162,7 @@ def _is_port_needed(subject: Subject, name: str) -> bool:
 CHECKS = (
     check("LA501", _env_not_handed_on, says_runner=True),
     check("LA510", _line_refused, says_runner=True),
-    on(QUOTES_KEPT.id, lambda it: it.distorted, _keeps_quotes),
+    on(QUOTES_KEPT.id, lambda it: it.distorted, _keeps_quotes, _without_backticks),
     on(NOT_EXPANDED.id, lambda it: it.distorted, _is_not_expanded),
     on(BORROWED.id, lambda it: it.borrowed, _holds_another),
     on("LA503", "PORT", _is_port_needed, DEFAULT_PORT),

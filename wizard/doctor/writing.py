@@ -75,6 +75,9 @@ def _is_cut_at_hash(subject: Subject, name: str) -> Violation | None:
     assignment = subject.assignments[name]
     if not (assignment.comment_is_glued and assignment.raw) or assignment.raw[0] in "'\"`":
         return None
+    setting = subject.environment.get(name)
+    if setting and setting.origin is Origin.ENV_FILE and setting.value != assignment.value:
+        return None  # Docker Compose read it, which does not cut it
     return Violation(
         "{seen} is all that LibreChat reads.",
         fix=Message(
@@ -96,7 +99,7 @@ def _leads_nowhere(subject: Subject, name: str) -> bool:
 
 def _is_oddly_written(assignment: Assignment) -> bool:
     is_told = assignment.comment_is_glued or _runs_over_lines(assignment)
-    return (not assignment.is_plain or assignment.raw[:1] == "`") and not is_told
+    return not (assignment.is_plain or is_told)
 
 
 def _same_value(subject: Subject, name: str) -> Edits:
@@ -122,12 +125,21 @@ def _read_differently(subject: Subject) -> Iterator[Finding]:
         name = each.variable or ""
         if _is_told(subject.assignments[name]):
             continue
-        if _has_colon(subject, name):
-            fix = Message("Write line {line} as {name}=value.")
-            found = Violation("Line {line} has a colon where = belongs.", fix=fix, variable=name)
-            yield found.finding(READ_DIFFERENTLY, subject)
-        else:
-            yield each
+        found = _own_cause(subject, name)
+        yield found.finding(READ_DIFFERENTLY, subject) if found else each
+
+
+def _own_cause(subject: Subject, name: str) -> Violation | None:
+    """Why the line itself is read differently; None where a line above it is the cause."""
+    assignment = subject.assignments[name]
+    if _has_colon(subject, name):
+        fix = Message("Write line {line} as {name}=value.")
+        return Violation("Line {line} has a colon where = belongs.", fix=fix, variable=name)
+    sign = next((each for each in ("`", "\\") if each in assignment.raw), "")
+    if not sign:
+        return None
+    fix = Message("Write line {line} as {name}='…', without {sign} in the value.")
+    return Violation("Line {line} has a {sign}.", fix=fix, variable=name, sign=sign)
 
 
 def _is_told(assignment: Assignment) -> bool:
@@ -141,8 +153,8 @@ def _has_colon(subject: Subject, name: str) -> bool:
     return subject.file.text.startswith(":", subject.assignments[name].start + len(name))
 
 
-def _colon_replaced(subject: Subject, name: str) -> Edits:
-    return _same_value(subject, name) if _has_colon(subject, name) else {}
+def _rewritten(subject: Subject, name: str) -> Edits:
+    return _same_value(subject, name) if _own_cause(subject, name) else {}
 
 
 def _readable_by_others(subject: Subject) -> Iterator[Violation]:
@@ -251,7 +263,7 @@ CHECKS = (
     _written("LA153", _has_stray_quote, _without_quotes),
     Check(SET_TWICE, lambda subject: set_twice(subject.file)),
     on("LA154", lambda it: it.assignments, _is_cut_at_hash),
-    Check(READ_DIFFERENTLY, _read_differently, _colon_replaced),
+    Check(READ_DIFFERENTLY, _read_differently, _rewritten),
     on("LA155", of_the_table, _leads_nowhere, _same_value),
     on("LA180", _unknown_names, _is_unknown),
     on("LA186", _unknown_names, _is_too_new),

@@ -29,10 +29,11 @@ _ENV_TARGETS = frozenset({f"{_FOLDER}/.env", f"{_API_FOLDER}/.env"})
 
 
 class EnvFileEntry(NamedTuple):
-    """An entry of `env_file`: Compose sets the file's variables for the service."""
+    """An entry of `env_file`: Compose sets the file's variables, raw ones as they are written."""
 
     path: Path
     required: bool = True
+    is_raw: bool = False
 
 
 class Mount(NamedTuple):

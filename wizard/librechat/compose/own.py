@@ -27,7 +27,13 @@ from wizard.librechat.compose.model import (
     sources_by_target,
 )
 from wizard.librechat.compose.sources import MAX_YAML_BYTES, Budget, Sources, TooLargeError
-from wizard.librechat.compose.text import ComposeError, Lookup, interpolated, read_env_file
+from wizard.librechat.compose.text import (
+    ComposeError,
+    Lookup,
+    interpolated,
+    read_env_file,
+    read_raw_env_file,
+)
 from wizard.librechat.compose.yaml import Override, Reset, Text, TooManyEntriesError, read_yaml
 from wizard.librechat.environment import Environment, Origin, Setting, of_process
 
@@ -135,7 +141,7 @@ class _Reader(NamedTuple):
         """Return the reader of a project with those env files; the outer variables beat them."""
         scope: dict[str, Setting] = {}
         for path in env_files:
-            scope |= self._env_file(path, {**scope, **outer})
+            scope |= self._env_file(EnvFileEntry(path, required=False), {**scope, **outer})
         return self._replace(scope={**scope, **outer})
 
     def lookup_in(self, scope: Environment) -> Lookup:
@@ -164,7 +170,7 @@ class _Reader(NamedTuple):
         files = content.get("env_file")
         env_files = tuple(files.values()) if isinstance(files, dict) else ()
         for each in env_files:
-            settings |= self._env_file(each.path, {**self.scope, **settings}, each.required)
+            settings |= self._env_file(each, {**self.scope, **settings})
         environment = content.get("environment")
         for variable, value in environment.items() if isinstance(environment, dict) else ():
             if isinstance(value, Setting):
@@ -276,10 +282,9 @@ class _Reader(NamedTuple):
             raise TooLargeError
         return self._replace(depth=self.depth + 1)
 
-    def _env_file(
-        self, path: Path, outside: Environment, required: bool = False
-    ) -> dict[str, Setting]:
+    def _env_file(self, entry: EnvFileEntry, outside: Environment) -> dict[str, Setting]:
         """Return the variables of an env file by Compose's grammar."""
+        path = entry.path
         self.budget.spend("files")
         lookup = self.lookup_in(outside)
         is_ours = same_file(path, self.env_file)
@@ -289,9 +294,10 @@ class _Reader(NamedTuple):
         values: dict[str, Setting] = {}
         try:
             text = self.sources.text(path)
-            if text is None and required:
+            if text is None and entry.required:
                 raise ComposeError(Message("the file does not exist"))
-            values.update(read_env_file(text or "", lookup, origin, self._shown(path)))
+            read = read_raw_env_file if entry.is_raw else read_env_file
+            values.update(read(text or "", lookup, origin, self._shown(path)))
         except ComposeError as error:
             self.troubles.append(Trouble(error.reason, path, error.line))
         return values
@@ -308,7 +314,8 @@ def _env_files(value: object, folder: Path) -> dict[str, EnvFileEntry]:
         entry = each if isinstance(each, Mapping) else {"path": each}
         if name := scalar(entry.get("path")):
             path = Path(os.path.normpath(folder / name))
-            found[name] = EnvFileEntry(path, entry.get("required") is not False)
+            is_raw = entry.get("format") == "raw"
+            found[name] = EnvFileEntry(path, entry.get("required") is not False, is_raw)
     return found
 
 

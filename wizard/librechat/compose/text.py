@@ -125,6 +125,28 @@ def read_env_file(
             yield name, Setting(read[name], origin, where, line)
 
 
+def read_raw_env_file(
+    text: str, outside: Lookup, origin: Origin = Origin.ENV_FILE, where: str = ".env"
+) -> Iterator[tuple[str, Setting]]:
+    """Yield what Compose reads in an `env_file` with `format: raw`: neither quotes nor `$` count.
+
+    Source: docker/cli, pkg/kvfile.
+
+    Raises:
+        ComposeError: Compose refuses a line, and with it the whole project.
+    """
+    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
+    for number, line in enumerate(lines, start=1):
+        name, sign, written = line.lstrip(_GO_SPACES).partition("=")
+        if (not name and not sign) or name.startswith("#"):
+            continue
+        if not name or " " in name or "\t" in name:
+            raise ComposeError(Message("a variable name has a space"), number)
+        value = written if sign else outside(name)
+        if value is not None:
+            yield name, Setting(value, origin, where, number)
+
+
 def _expanded(raw: str, lookup: Lookup) -> str:
     """Return the value of a line; Compose leaves one that it cannot interpolate as it is."""
     try:
