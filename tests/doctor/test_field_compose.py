@@ -8,6 +8,7 @@ import pytest
 
 from tests.doctor.cases import API, BY_COMPOSE, COMPOSE, GOOD, PUBLIC_URL, env, subject
 from wizard.doctor.delivered import FileFacts
+from wizard.doctor.process import with_remedy
 from wizard.doctor.registry import can_be_fixed, diagnose, repairs
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding, Severity
@@ -104,6 +105,34 @@ def test_a_reference_that_the_compose_file_escapes() -> None:
         ("LA512", "OPENID_ISSUER")
     ]
     assert "one $ in place of two" in found(checked)["LA512"].fix
+
+
+PASSED_ON = ("OPENID_CLIENT_ID", "OPENID_SCOPE", "DOMAIN_CLIENT", "DOMAIN_SERVER")
+
+
+def test_repairs_only_what_docker_compose_passes_on() -> None:
+    references = "".join(f"      {name}: ${{{name}}}\n" for name in PASSED_ON)
+    compose = f"{API}    environment:\n{references}"
+    checked = subject(env(OPENID_SCOPE="openid,email"), compose=compose)
+    assert {"LA101", "LA105", "LA121"} <= {*found(checked)}
+    after, changes = repairs(checked)
+    assert [change.name for change in changes] == ["OPENID_SCOPE"]
+    assert "LA121" not in found(subject(after.text, compose=compose))
+    missing = next(each for each in diagnose(checked) if each.rule.id == "LA101")
+    assert with_remedy(missing, checked).fix == (
+        f"Add {missing.variable} to environment of api in docker-compose.yml, or pass on the whole"
+        " file there (env_file: .env)."
+    )
+
+
+def test_a_comment_behind_a_tab_is_no_part_of_a_repaired_value() -> None:
+    text = env().replace("OPENID_CALLBACK_URL=", "OPENID_CALLBACK_URL=/oauth/openid/callback\t# ")
+    checked = subject(text, compose=BY_COMPOSE)
+    assert "LA174" in found(checked)
+    after, _ = repairs(checked)
+    assert subject(after.text, compose=BY_COMPOSE).value("OPENID_CALLBACK_URL") == (
+        "/oauth/openid/callback"
+    )
 
 
 RAW = f"{API}    env_file:\n      - path: .env\n        format: raw\n"

@@ -313,7 +313,9 @@ class TestAddresses:
     def test_the_address_in_two_forms(self, url: str, normal: str) -> None:
         both = subject(env(DOMAIN_CLIENT=url, DOMAIN_SERVER=url))
         assert ("LA193", "DOMAIN_SERVER") in errors(both)
-        assert repaired(both)["DOMAIN_SERVER"] == normal
+        assert repaired(both)["DOMAIN_SERVER"] == repaired(both)["DOMAIN_CLIENT"] == normal
+        one = subject(env(DOMAIN_CLIENT=normal, DOMAIN_SERVER=url))
+        assert errors(one) == {("LA193", "DOMAIN_SERVER")}
         for text, version in (
             (env(DOMAIN_CLIENT=normal, DOMAIN_SERVER=normal), ""),
             (env(DOMAIN_CLIENT=url, DOMAIN_SERVER=url), "0.7.8"),  # openid-client 5
@@ -444,6 +446,10 @@ class TestPastes:
             ('["openid","profile","email"]', "openid profile email offline_access"),
             ("OpenID Profile Email offline_access", "openid profile email offline_access"),
             ("openid, email, read:chats", "openid email read:chats profile offline_access"),
+            ("openid%20email%20read:chats", "openid email read:chats profile offline_access"),
+            ("email%20openid", "openid email profile offline_access"),
+            ("openid|profile|email", "openid profile email offline_access"),
+            ("profile&openid", "openid profile email offline_access"),
         ],
     )
     def test_repairs_a_whole_scope(self, scope: str, right: str) -> None:

@@ -25,9 +25,12 @@ from wizard.librechat.access import (
     kept,
     readers,
 )
+from wizard.librechat.checkout import look_at
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
+from wizard.settings import Settings
 from wizard.steps.change import EnvChange, Question, change_env
+from wizard.steps.folder import folder_of
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes and users of POSIX")
 only_root = pytest.mark.skipif(
@@ -185,6 +188,16 @@ def test_names_a_user_who_cannot_read_it_before_saving(folder: Path, store: EnvS
     said = said_of_a_change(store, dry_run=False)
     assert said.index(f"({UNREADABLE_IN_CONTAINER.id})") < said.index("Wrote ")
     assert "LibreChat runs as user 54321" in said
+
+
+def test_init_returns_who_cannot_read_it_for_json(folder: Path, store: EnvStore) -> None:
+    (folder / "docker-compose.yml").write_text(COMPOSE)
+    store.path.write_bytes(b"UID=54321\nGID=54321\n")
+    store.path.chmod(0o600)
+    ports = make_world(folder).ports
+    settings = Settings("t.us.auth0.com", "id", "secret", (), "https://chat.example.com")
+    change = folder_of(look_at(folder), store, ports).change(settings, 3080, ports)
+    assert [each.rule for each in change.findings].count(UNREADABLE_IN_CONTAINER) == 1
 
 
 def test_reports_before_saving_that_others_lose_access(store: EnvStore) -> None:

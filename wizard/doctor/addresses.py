@@ -38,7 +38,7 @@ def _differ(subject: Subject, _: str) -> str:
     # Cookies ignore the port. Those for this machine are not Secure, so the scheme may differ too.
     are_local = is_loopback(client) and is_loopback(server)
     schemes = {urlsplit(client).scheme, urlsplit(server).scheme}
-    is_same = _host(client) == _host(server) and (are_local or len(schemes) == 1)
+    is_same = _host(_normal(client)) == _host(_normal(server)) and (are_local or len(schemes) == 1)
     return "" if is_same else joined("; ", map(subject.seen, DOMAINS))
 
 
@@ -186,7 +186,9 @@ def _origin_alone(subject: Subject, name: str) -> Edits:
 
 
 def _normalized(subject: Subject, name: str) -> Edits:
-    return {name: _normal(subject.bare(name))}
+    """Both addresses, where they are one."""
+    normal = _normal(subject.bare(name))
+    return {each: normal for each in DOMAINS if _normal(subject.bare(each)) == normal}
 
 
 def _is_good(value: str) -> bool:

@@ -69,6 +69,9 @@ def _seen(text: str) -> Violation | None:
 
 
 def _visible(subject: Subject, name: str) -> Edits:
+    assignment = subject.assignments.get(name)
+    if assignment and assignment.comment_is_glued:
+        return {name: assignment.value}
     value = visible(subject.value(name))
     return {name: value} if value else {}
 

@@ -54,6 +54,8 @@ def with_remedy(finding: Finding, subject: Subject) -> Finding:
     if (name := _VARIABLES.get(finding.rule.id, "")) and subject.overriding(name):
         seen = sentences(ended(finding.detail), ended(subject.seen(name)))
         return finding._replace(detail=seen, fix=_without(name, subject), variable=name)
+    if finding.variable and _is_kept_back(finding.variable, subject):
+        return finding._replace(fix=_passing_on(finding.variable, subject))
     if finding.rule.id in _UNREACHABLE and version and not subject.runs_before(RETRIES_DISCOVERY):
         fix = Message(
             "Wait a minute: LibreChat {version} tries again without a restart. If the error"
@@ -63,6 +65,24 @@ def with_remedy(finding: Finding, subject: Subject) -> Finding:
         )
         return finding._replace(fix=fix)
     return finding
+
+
+def _is_kept_back(name: str, subject: Subject) -> bool:
+    """Whether the file sets the variable, and Docker Compose does not pass it on."""
+    is_set = name in subject.assignments and name not in subject.environment
+    return is_set and bool(subject.deployment.service and subject.deployment.files)
+
+
+def _passing_on(name: str, subject: Subject) -> Message:
+    deployment = subject.deployment
+    return Message(
+        "Add {name} to environment of {service} in {file}, or pass on the whole file there"
+        " (env_file: {path}).",
+        name=name,
+        service=deployment.service.name if deployment.service else "",
+        file=deployment.files[0],
+        path=subject.path.name,
+    )
 
 
 def _without(name: str, subject: Subject) -> Message:

@@ -145,11 +145,20 @@ def _findings(check: Check, subject: Subject) -> Iterator[Finding]:
 
 
 def _edits_of(check: Check, finding: Finding, subject: Subject) -> dict[str, str]:
-    """The repair of a finding, without variables that Docker Compose overrides."""
+    """The repair of a finding, without edits of the file that do not reach LibreChat."""
     if check.repair is None or not finding.variable:
         return {}
     edits = check.repair(subject, finding.variable)
-    return {name: value for name, value in edits.items() if name not in subject.handed}
+    return {name: value for name, value in edits.items() if _reaches(subject, name, value)}
+
+
+def _reaches(subject: Subject, name: str, value: str) -> bool:
+    if subject.container is None:
+        return name not in subject.handed
+    with suppress(Failure):
+        edited, _ = subject.file.edited({name: value}, removing_lines=True)
+        return subject._replace(file=edited).value(name) == value
+    return False
 
 
 def _possible(file: EnvFile, edits: Mapping[str, str]) -> dict[str, str]:

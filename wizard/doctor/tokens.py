@@ -15,8 +15,11 @@ from wizard.librechat.characters import name_of, visible
 from wizard.rules import TWO_REFRESH_SCOPES
 from wizard.settings import host_of, is_placeholder, parse_audiences
 
-_MISJOINED = r"(?i)(?:^|[,;+\s])openid[,;+]|[,;+]openid\b|[\"'\[{(]openid\b|\bopenid[\"'\]})]"
-_SCOPE_WORD = r"(?:(?![,;+\s\"'\[\]{}()])[!-~])+"
+_MISJOINED = (
+    r"(?i)(?:^|[,;+|&\s]|%20)openid(?:[,;+|&]|%20)|(?:[,;+|&=]|%20)openid\b"
+    r"|[\"'\[{(`]openid\b|\bopenid[\"'\]})`]"
+)
+_SCOPE_WORD = r"(?:(?![,;+|&=\s\"'`\[\]{}()])[!-~])+"
 _OPENID_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
 
 
@@ -53,7 +56,10 @@ def is_misjoined(scope: str) -> bool:
 def _whole_scope(subject: Subject) -> list[str]:
     """Return every scope, OpenID Connect's own in lower case as Auth0 needs, and the missing."""
     value = subject.value("OPENID_SCOPE")
-    found = re.findall(_SCOPE_WORD, value) if is_misjoined(value) else value.split(" ")
+    if is_misjoined(value):
+        found = re.findall(_SCOPE_WORD, value.replace("%20", " "))
+    else:
+        found = value.split(" ")
     known = {word: word.lower() for word in found if word.lower() in _OPENID_SCOPES}
     words = list(dict.fromkeys(known.get(word, word) for word in found if word))
     needed = ["openid", "profile", "email"]

@@ -145,7 +145,7 @@ def show(change: EnvChange, ports: Ports, *, whole: bool = False) -> Pages:
     whole = whole or removed_lines(change.changes) is not None
     pages = show_diff(change.store.path, lines, ports, whole=whole)
     notice = change.store.notice(change.after.to_bytes())
-    ports.console.finding(*change.findings, *notice.findings)
+    ports.console.finding(*dict.fromkeys((*change.findings, *notice.findings)))
     if notice.hint:
         ports.console.hint(notice.hint)
     return pages

@@ -60,7 +60,8 @@ class Folder(NamedTuple):
         change = EnvChange(self.store, self.existing, *plan_env(settings, base, variables))
         told = (*change.findings, *announced(Setup.of(settings, self.version)))
         left = self._problems_left(change.after, told, ports)
-        return change._replace(findings=(*change.findings, *left))
+        notice = self.store.notice(change.after.to_bytes())
+        return change._replace(findings=(*change.findings, *left, *notice.findings))
 
     def _problems_left(
         self, after: EnvFile, told: Iterable[Finding], ports: Ports
