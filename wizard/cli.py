@@ -265,7 +265,8 @@ def _schema(_: Given) -> "Run":
 
 def _help(context: typer.Context, command: opt.Words = None) -> None:
     """Show the help of a command."""
-    program().main([*(command or ()), "--help"], prog_name=PROGRAM, obj=context.obj)
+    asked = [*(command or ()), "--help"]
+    program().main(asked, PROGRAM, standalone_mode=False, obj=context.obj)
 
 
 COMMANDS.add("help", _help, lambda: _built("help", _help))

@@ -112,7 +112,7 @@ _ENV_FILE = _option(
 )
 _DOMAIN = _auth0(
     "--domain",
-    "Domain of the tenant, dev-abc123.us.auth0.com, or its custom domain.",
+    "Domain of the tenant, abc123.us.auth0.com, or its custom domain.",
     "DOMAIN",
     "AUTH0_DOMAIN",
 )

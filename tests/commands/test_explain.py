@@ -93,3 +93,20 @@ def test_rejects_an_unknown_rule(tmp_path: Path, identifier: str) -> None:
         run_explain(identifier, make_world(tmp_path).ports)
     assert failure.value.exit_code is ExitCode.USAGE
     assert "written" not in failure.value.finding.rule.why
+
+
+def test_suggests_a_variable(tmp_path: Path) -> None:
+    with pytest.raises(Failure) as failure:
+        run_explain("OPENID_ISSUR", make_world(tmp_path).ports)
+
+    assert str(failure.value.finding.fix) == "Did you mean OPENID_ISSUER?"
+
+
+@pytest.mark.parametrize(("identifier", "can_be"), [("LA031", False), ("LA101", True)])
+def test_shows_how_to_ignore_what_doctor_finds(
+    tmp_path: Path, identifier: str, can_be: bool
+) -> None:
+    world = make_world(tmp_path)
+    run_explain(identifier, world.ports)
+
+    assert (f"ignore {identifier}" in world.stdout.getvalue()) == can_be

@@ -95,7 +95,7 @@ def test_shows_the_url_without_browser_and_clipboard(tmp_path: Path) -> None:
 
     keep_open(opened, world.ports)
 
-    assert f"No browser. Open in any browser:\n    {URL}\n" in world.said
+    assert f"No browser here. Open in a browser:\n    {URL}\n" in world.said
     assert f"No clipboard. Copy the line below:\n    {URL}\n" in world.said
 
 

@@ -21,6 +21,7 @@ from wizard.steps.tunnel_menu import TunnelOptions, choose_tunnel, latest_offer,
 from wizard.system.desktop import Desktop
 from wizard.system.loopback import listeners
 from wizard.system.processes import Completed
+from wizard.ui.prompts import Back
 
 URL = "https://chat.example.com"
 
@@ -71,6 +72,7 @@ def stop_at(world: World, options: InitOptions, env_file: Path | None = None) ->
 
 
 DOMAIN = ("Domain", KeyboardInterrupt)
+ANYWAY = ("Use it anyway?", True)
 
 
 def test_shows_what_is_here_before_the_first_question(checkout: Path) -> None:
@@ -221,6 +223,21 @@ def test_uses_and_reports_the_next_free_port(checkout: Path) -> None:
     assert "--local-port" in said
 
 
+def test_a_tunnel_of_this_run_is_not_in_the_way(checkout: Path) -> None:
+    """The user came back to the first step, so the tunnel of the second one is closed."""
+    from wizard.saved_answers import SavedAnswers
+
+    resumed, way = ("Resume it?", True), "How do you want"
+    world = at(checkout, resumed, (way, Back), resumed, (way, KeyboardInterrupt))
+    answers = SavedAnswers(world.ports.state_dir, checkout / ".env")
+    answers.keep(Known(domain="dev-abc123.us.auth0.com"))
+
+    said = stop_at(world, InitOptions(tunnel="local"))
+
+    assert said.count("Step 1 of") == 2
+    assert said.count("in use") in {0, 2}  # of another program
+
+
 def test_reports_an_unresolvable_url(checkout: Path) -> None:
     world = at(checkout, ("How do you want", KeyboardInterrupt))
     said = stop_at(replace_ports(world, resolves=lambda _: False), InitOptions(public_url=URL))
@@ -277,7 +294,7 @@ def test_offers_folders_below(tmp_path: Path) -> None:
 def test_asks_again_for_an_invalid_folder(typed: str, tmp_path: Path) -> None:
     start = tmp_path / "start"
     start.mkdir()
-    world = at(start, ("LibreChat folder", typed), ("LibreChat folder", None), DOMAIN)
+    world = at(start, ("LibreChat folder", typed), ("LibreChat folder", None), ANYWAY, DOMAIN)
 
     stop_at(world, InitOptions(offline=True, public_url=URL))
 
@@ -285,10 +302,22 @@ def test_asks_again_for_an_invalid_folder(typed: str, tmp_path: Path) -> None:
     assert world.ports.prompter.refusals == [f"{start / typed} is not a folder."]
 
 
+def test_asks_again_for_another_projects_folder(tmp_path: Path, checkout: Path) -> None:
+    start = tmp_path / "start"
+    start.mkdir()
+    asked = ("LibreChat folder", None), ("Use it anyway?", None), ("LibreChat folder", checkout)
+    world = at(start, *asked, DOMAIN)
+
+    said = stop_at(world, InitOptions(offline=True, public_url=URL))
+
+    assert f"LibreChat 0.8.8 in {checkout}" in said
+    assert "LA007" not in said
+
+
 def test_explains_how_to_get_librechat(tmp_path: Path) -> None:
     start = tmp_path / "start"
     start.mkdir()
-    world = at(start, ("LibreChat folder", None), DOMAIN)
+    world = at(start, ("LibreChat folder", None), ANYWAY, DOMAIN)
 
     said = stop_at(world, InitOptions(offline=True, public_url=URL))
 

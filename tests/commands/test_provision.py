@@ -26,6 +26,7 @@ from wizard.findings import ExitCode, Failure, Outcome
 from wizard.http import HttpClient
 from wizard.known import Known, known_in
 from wizard.settings import Settings
+from wizard.steps.choose_access import Credential
 from wizard.steps.init_progress import InitResult
 from wizard.steps.options import InitOptions
 from wizard.steps.prove import check_values
@@ -949,6 +950,7 @@ def test_init_sets_up_auth0_and_asks_for_no_value(run: Run) -> None:
     result, world = init(
         run,
         ("LibreChat folder", None),
+        ("Use it anyway?", "y"),
         ("Make these changes in Auth0 and the .env?", True),
     )
 
@@ -967,6 +969,7 @@ def test_init_falls_back_to_the_dashboard_steps(run: Run) -> None:
     result, world = init(
         run,
         ("LibreChat folder", None),
+        ("Use it anyway?", "y"),
         ("How do you want", "hand"),
         ("Domain", run.managed.domain),
         ("Client ID", application.client_id),
@@ -986,6 +989,7 @@ def test_an_interrupted_init_reports_that_auth0_is_set_up(
         init(
             run,
             ("LibreChat folder", None),
+            ("Use it anyway?", "y"),
             ("Make these changes in Auth0 and the .env?", True),
         )
 
@@ -1005,6 +1009,7 @@ def test_an_interrupted_repair_reports_that_auth0_is_set_up(
         init(
             run,
             ("LibreChat folder", None),
+            ("Use it anyway?", "y"),
             ("What now?", "fix"),
             ("Make these changes in Auth0 and the .env?", True),
             domain=run.managed.domain,
@@ -1017,11 +1022,38 @@ def test_an_interrupted_repair_reports_that_auth0_is_set_up(
     assert "Auth0 was set up. The .env was not written." in stopped.value.finding.detail
 
 
+def test_a_repair_by_init_is_not_by_hand(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    application = Application(name="Without a callback URL")
+    run.managed.tenant.add(application, Api(identifier=AUDIENCE, allow_offline_access=True))
+    monkeypatch.setattr("wizard.steps.init_auth0.credential_at_hand", lambda _: Credential())
+    world = run.world(
+        ("LibreChat folder", None),
+        ("Use it anyway?", "y"),
+        ("What now?", "fix"),
+        ("How do you want", KeyboardInterrupt),
+    )
+    options = InitOptions(
+        public_url=URL,
+        allow_anybody=True,
+        domain=run.managed.domain,
+        client_id=application.client_id,
+        client_secret=application.client_secret,
+        audience=AUDIENCE,
+    )
+    with pytest.raises(Failure):
+        run_init(options, world.ports, lambda _: None)
+
+    assert isinstance(world.ports.prompter, ScriptedPrompter)
+    assert any("API Explorer" in each for each in world.ports.prompter.shown)
+    assert not any("by hand" in each for each in world.ports.prompter.shown)
+
+
 def test_init_changes_nothing_after_a_no(run: Run) -> None:
     with pytest.raises(Failure) as stopped:
         init(
             run,
             ("LibreChat folder", None),
+            ("Use it anyway?", "y"),
             ("Make these changes in Auth0 and the .env?", False),
             ("How do you want", KeyboardInterrupt),
         )

@@ -38,7 +38,7 @@ def written(tmp_path: Path, *script: tuple[str, object], dry_run: bool = False) 
     return world
 
 
-@pytest.mark.parametrize(("lines", "is_whole"), [(15, True), (14, False), (0, True)])
+@pytest.mark.parametrize(("lines", "is_whole"), [(16, True), (15, False), (0, True)])
 def test_summarizes_a_large_diff_by_variable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: int, is_whole: bool
 ) -> None:
@@ -58,6 +58,7 @@ def test_shows_details_page_by_page_and_again(
     lines = re.findall(r"^ +\d+ ([-+] .*)", seen, re.MULTILINE)
 
     assert lines[:2] == ["- PORT=old", "+ PORT=new"]
+    assert [each[1] for each in re.finditer(r"Page (\d) of 2", seen)] == ["1", "2", "1"]
     assert lines[10:] == lines[: len(lines) - 10] != []
 
 

@@ -53,7 +53,7 @@ def test_does_not_undo_later_edits_silently(tmp_path: Path) -> None:
     assert result.kept is not None
     assert result.kept.read_text() == "A=1\nMINE=1\n"
     assert str(result.kept) in caught.value.finding.fix
-    assert f"The replaced file is kept as {result.kept}." in world.said
+    assert f"The file from before this undo is kept as {result.kept}." in world.said
 
 
 def test_reports_later_edits_before_a_question_with_default_no(tmp_path: Path) -> None:

@@ -349,9 +349,10 @@ def _values(at: Place, seen: Seen) -> list[tuple[str, Answer]]:
 
 
 def _items(seen: Seen) -> list[tuple[str, Answer]]:
-    """Return the checklist's items, each of which the user confirms twice."""
-    done = Choose(seen.say("Done, continue"))
-    return [(seen.say(item), done) for item in ("Its URLs", "Its URLs", "The API", "The API")]
+    """Return the checklist's items; the user does not add the URLs."""
+    done, anyway = (Choose(seen.say(each)) for each in ("Done, continue", "Continue anyway"))
+    urls = seen.say("Its URLs")
+    return [(urls, done), (urls, anyway), (seen.say("The API"), done)]
 
 
 def _faulty(at: Place) -> None:

@@ -18,6 +18,7 @@ from tests.tunnels.conftest import until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
 
+DESKTOP = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
 OLD = "https://old.ngrok-free.dev"
 
 
@@ -46,6 +47,20 @@ def test_the_live_view(checkout: Path, columns: int) -> None:
     assert terminal.end() == 0
     terminal.until("The tunnel is closed.")
     assert "\x1b[?25h" in terminal.raw  # the cursor is back
+
+
+def test_a_key_prints_above_the_state(checkout: Path) -> None:
+    env_file(checkout, f"https://localhost:{free_port()}")
+    terminal = Terminal("tunnel", cwd=checkout, environ=dict.fromkeys(DESKTOP, ""))
+    terminal.until("Write these changes?")
+    terminal.type(ENTER)
+    terminal.until("requests: 0")
+    terminal.type("o")
+    terminal.until("Open in a browser:")
+    terminal.type("q")
+
+    assert terminal.end() == 0
+    assert "No browser here. Open in a browser:" in terminal.text.splitlines()
 
 
 @pytest.mark.parametrize("args", [(), ("--detach",)])

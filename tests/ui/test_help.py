@@ -56,8 +56,8 @@ def test_lists_commands_in_order_of_use(tmp_path: Path) -> None:
     rows = said.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
 
     assert [row.split()[0] for row in rows] == [
-        *("init", "tunnel", "doctor", "verify", "provision", "trust", "explain", "schema"),
-        *("report", "help"),
+        *("init", "tunnel", "doctor", "verify", "provision", "trust", "explain", "report"),
+        *("schema", "help"),
     ]
 
 

@@ -13,8 +13,8 @@ from wizard.execution import Result
 from wizard.findings import ExitCode, Rule, Severity
 from wizard.language import Language, Message
 from wizard.ports import Ports
-from wizard.rules import all_rules, area, origin_of
-from wizard.steps.values import INVALID_VALUE
+from wizard.rules import AREAS, all_rules, area, origin_of
+from wizard.steps.values import INVALID_VALUE, did_you_mean
 from wizard.ui.console import Console
 from wizard.ui.screen import Kind, Line
 
@@ -51,7 +51,11 @@ def run_explain(question: str, ports: Ports) -> ExplainResult:
     else:
         chosen = search(question, ports.language)
     if not chosen:
-        fix = Message("Run librechat-auth0 explain to list all rules.")
+        from wizard.librechat.variables import VARIABLES
+
+        fix = did_you_mean(
+            question.strip(), VARIABLES, Message("Run librechat-auth0 explain to list all rules.")
+        )
         raise INVALID_VALUE.failure("No rule matches {text}.", text=question, fix=fix)
     best, *others = chosen
     console.page(_explanation(best, console))
@@ -118,6 +122,8 @@ def _explanation(rule: Rule, console: Console) -> Iterator[Line]:
         if text:
             is_link = text.startswith("https://")  # to copy as a whole
             yield Line(text, lead=f"{label:<{width}}", indent=2, wrap=not is_link)
+    if area(rule) == AREAS[0]:  # of a command, which it ends
+        return
     yield Line("")
     yield Line(Message("To ignore it, add this line to the .env:"), indent=2)
     yield Line(f"# librechat-auth0: ignore {rule.id}", Kind.VERBATIM, indent=4, wrap=False)

@@ -66,7 +66,7 @@ def _steps(stack: ExitStack, report: Report) -> Sequence[Step]:
         return bool(progress.options.format)
 
     return (
-        Step(Message("LibreChat"), _look_at_folder),
+        Step(Message("LibreChat"), partial(_look_at_folder, stack)),
         Step("", offer_what_is_set_up),
         Step(Message("HTTPS URL"), partial(_open_tunnel, stack)),
         *auth0_steps(),
@@ -94,7 +94,8 @@ def _begin(options: InitOptions, env_file: Path | None, ports: Ports) -> Progres
     return Progress(options, folder, port, known, known_in(values), findings, policy=policy)
 
 
-def _look_at_folder(progress: Progress, ports: Ports) -> Progress:
+def _look_at_folder(stack: ExitStack, progress: Progress, ports: Ports) -> Progress:
+    stack.close()  # a tunnel, when the user came back to this step: its port is free
     progress = _resumed(look(progress, ports), ports)
     if ports.prompter is None:
         require_everything(progress.options, progress.known, progress.offered)

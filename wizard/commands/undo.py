@@ -120,7 +120,7 @@ def _restore(
     kept = store.undo(backup, current)
     ports.console.done(done.filled(**values))
     if kept is not None:
-        ports.console.hint("The replaced file is kept as {file}.", file=kept)
+        ports.console.hint("The file from before this undo is kept as {file}.", file=kept)
     return UndoResult(store.path, backup.path, restored=True, kept=kept)
 
 

@@ -73,7 +73,13 @@ def url_lines(public_url: str) -> Mapping[str, str]:
     return {URL_LISTS[name]: ", ".join(urls) for name, urls in urls_of(public_url).items()}
 
 
-def walk_through(item: Item, prompter: Prompter, ports: Ports, more: Sequence[Choice] = ()) -> str:
+def walk_through(
+    item: Item,
+    prompter: Prompter,
+    ports: Ports,
+    more: Sequence[Choice] = (),
+    done: str = Message("Done, continue"),
+) -> str:
     """Help with one item; return `DONE`, or the key of one of the further choices.
 
     The cursor moves from opening the page to each line to copy, and then to the end.
@@ -82,7 +88,7 @@ def walk_through(item: Item, prompter: Prompter, ports: Ports, more: Sequence[Ch
     choices = [
         *([Choice(OPEN, "Open the page in the browser")] if ports.desktop.has_browser() else []),
         *(Choice(label, Message("Copy {label}", label=label)) for label in copied),
-        Choice(DONE, "Done, continue"),
+        Choice(DONE, done),
         *more,
     ]
     order = [each.key for each in choices]

@@ -62,8 +62,14 @@ def turning(pages: Pages, ports: Ports) -> Callable[[], None] | None:
     """Return what prints the next page, after the last one the first; None without pages."""
     if not pages:
         return None
-    turned = cycle(pages)
-    return lambda: ports.console.show(next(turned))
+    turned = cycle(enumerate(pages, 1))
+
+    def turn() -> None:
+        number, page = next(turned)
+        where = Message("Page {number} of {total}", number=number, total=len(pages))
+        ports.console.show([*page, hint_line(where)])
+
+    return turn
 
 
 def _by_group(lines: Sequence[DiffLine]) -> dict[Section | None, list[str]]:

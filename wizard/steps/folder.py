@@ -150,5 +150,10 @@ def _ask_folder(ports: Ports, prompter: Prompter) -> Checkout:
                 return folder
         raise InvalidValue("{folder} is not a folder.", folder=folder)
 
-    folder = prompter.text("LibreChat folder", parse=existing_folder, default=str(ports.cwd))
-    return look_at(folder)
+    while True:
+        folder = prompter.text("LibreChat folder", parse=existing_folder, default=str(ports.cwd))
+        checkout = look_at(folder)
+        if checkout.is_librechat or (folder / ".env").is_file():
+            return checkout
+        if prompter.confirm("This is not a LibreChat folder. Use it anyway?", default=False):
+            return checkout

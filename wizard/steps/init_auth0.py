@@ -93,7 +93,7 @@ def _choose_way(progress: Progress, ports: Ports) -> Progress:
         return _known_without_asking(progress, ports)
     if options.offline or options.public_client or options.dry_run:
         return progress
-    return _set_up(progress, prompter, ports) or progress
+    return _set_up(progress, prompter, ports, may_be_by_hand=True) or progress
 
 
 def _known_without_asking(progress: Progress, ports: Ports) -> Progress:
@@ -111,7 +111,9 @@ def _known_without_asking(progress: Progress, ports: Ports) -> Progress:
     return progress
 
 
-def _set_up(progress: Progress, prompter: Prompter, ports: Ports) -> Progress | None:
+def _set_up(
+    progress: Progress, prompter: Prompter, ports: Ports, *, may_be_by_hand: bool = False
+) -> Progress | None:
     """Set Auth0 up by the credential at hand, or as the user chooses; None for by hand."""
     at_hand = credential_at_hand(ports)
     kind = at_hand.kind
@@ -127,18 +129,18 @@ def _set_up(progress: Progress, prompter: Prompter, ports: Ports) -> Progress | 
         except Back:
             if kind == at_hand.kind:
                 raise
-        kind = _ask_way(at_hand.kind, prompter, ports)
+        kind = _ask_way(at_hand.kind, prompter, ports, may_be_by_hand=may_be_by_hand)
         if kind == BY_HAND:
             return None
 
 
-def _ask_way(at_hand: str, prompter: Prompter, ports: Ports) -> str:
-    by_hand = Choice(BY_HAND, "by hand in the dashboard, step by step")
+def _ask_way(at_hand: str, prompter: Prompter, ports: Ports, *, may_be_by_hand: bool) -> str:
+    by_hand = [Choice(BY_HAND, "by hand in the dashboard, step by step")] if may_be_by_hand else []
     by_api = [
         Choice(way.key, Message("for me, with {way}", way=Message.of(way.label)))
         for way in ways(ports)
     ]
-    choices = [*by_api, by_hand] if at_hand else [by_hand, *by_api]
+    choices = [*by_api, *by_hand] if at_hand else [*by_hand, *by_api]
     return prompter.select(
         "How do you want to set up Auth0?", choices, default=at_hand or choices[0].key
     )
@@ -216,7 +218,7 @@ def _walk_until(
     item.show(ports)
     answer = walk_through(item, prompter, ports, more)
     if answer == DONE and not is_offline and not is_there():
-        answer = walk_through(item, prompter, ports, more)
+        answer = walk_through(item, prompter, ports, more, Message("Continue anyway"))
     return answer
 
 

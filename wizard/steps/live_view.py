@@ -213,7 +213,7 @@ def _watch(url: str, view: LiveView, ports: Ports, leaving: str) -> str:
 
 def _do(key: str, url: str, ports: Ports) -> None:
     if key == "o" and not ports.desktop.open(url):
-        ports.console.link("No browser. Open in any browser:", url)
+        ports.console.link("No browser here. Open in a browser:", url)
     elif key == "c":
         if ports.desktop.copy(url):
             ports.console.done("Copied.")

@@ -121,7 +121,7 @@ def open_in_browser(url: str, ports: Ports) -> None:
     if ports.desktop.open(url):
         ports.console.verbatim("Opening the sign-in:", [url])
     else:
-        ports.console.link("Open in any browser:", url)
+        ports.console.link("Open in a browser:", url)
 
 
 def show(results: "Iterable[CheckResult]", findings: Sequence[Finding], ports: Ports) -> None:

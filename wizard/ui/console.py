@@ -123,7 +123,7 @@ class Console:
 
     def link(self, label: str, url: str) -> None:
         """Print a link that the user must open, even when quiet or silent."""
-        self._screen.link(label, url)
+        self._screen.show([Line(label), Line(url, indent=4, wrap=False)])
 
     def verbatim(self, label: str | None, lines: Sequence[str]) -> None:
         """Print lines to copy, without wrapping, under a label."""
@@ -182,8 +182,8 @@ class Console:
         return line._replace(lead=f"{line.lead} {rule.id}", indent=2)
 
     def pages(self, lines: Sequence[Line]) -> list[list[Line]]:
-        """Return the lines in parts that fit the terminal, together with a question."""
-        return self._screen.pages(lines, _ROWS_OF_A_QUESTION)
+        """Return the lines in parts that fit the terminal, with a line below and a question."""
+        return self._screen.pages(lines, 1 + _ROWS_OF_A_QUESTION)
 
     @contextmanager
     def working(self, text: str, /, **values: object) -> Iterator[None]:

@@ -68,15 +68,15 @@ EXAMPLES_OF: dict[str, tuple[tuple[str, str], ...]] = {
         ),
         ("librechat-auth0 explain", Message("List all rules")),
     ),
-    "schema": (
-        ("librechat-auth0 schema", Message("Print the schema")),
-        ("librechat-auth0 schema > schema.json", Message("Save it in a file")),
-        ("librechat-auth0 schema --json", Message("The same, as one JSON object")),
-    ),
     "report": (
         ("librechat-auth0 report", Message("Print the report and copy it")),
         ("librechat-auth0 report --offline", Message("Without network access")),
         ("librechat-auth0 report > report.md", Message("Save it in a file")),
+    ),
+    "schema": (
+        ("librechat-auth0 schema", Message("Print the schema")),
+        ("librechat-auth0 schema > schema.json", Message("Save it in a file")),
+        ("librechat-auth0 schema --json", Message("The same, as one JSON object")),
     ),
     "help": (
         ("librechat-auth0 help", Message("List the commands")),

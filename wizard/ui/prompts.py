@@ -15,6 +15,7 @@ from wizard.ui.screen import columns, wrapped
 if TYPE_CHECKING:
     from prompt_toolkit.application import Application
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+    from prompt_toolkit.layout.processors import Processor
     from prompt_toolkit.output import Output
     from questionary import Style
 
@@ -27,6 +28,7 @@ _SECONDS_TO_PASTE_MORE = 0.01
 # How long `Esc` waits for a further key of a sequence of ours, after prompt_toolkit has waited for
 # one of the terminal's.
 _SECONDS_FOR_ALT = 0.05
+_MOST_STARS = 10  # fits 40 columns beside each question
 # Esc in a line that the terminal itself edits.
 _ESCAPE = "\x1b"
 
@@ -175,9 +177,9 @@ def _raw_again_after_a_stop() -> Iterator[None]:
 def _own_keys(back: Sequence[str]) -> "KeyBindings":
     """Return key bindings that replace those of prompt_toolkit and questionary.
 
-    Ctrl-D stops, also in lists, unless it can delete a character. A paste becomes one line that can
-    be edited. Alt-Enter does nothing: terminals send it for Esc, Enter too, and in a list it would
-    accept an empty line. The keys of `back` raise `Back`.
+    Ctrl-D stops, also in lists, unless it can delete a character. Ctrl-Z suspends. A paste becomes
+    one line that can be edited. Alt-Enter does nothing: terminals send it for Esc, Enter too, and
+    in a list it would accept an empty line. The keys of `back` raise `Back`.
     """
     from prompt_toolkit.application import get_app
     from prompt_toolkit.enums import DEFAULT_BUFFER
@@ -208,9 +210,25 @@ def _own_keys(back: Sequence[str]) -> "KeyBindings":
         event.app.erase_when_done = True
         event.app.exit(exception=Back)
 
+    bindings.add(Keys.ControlZ)(lambda event: event.app.suspend_to_background())
     for key in back:
         bindings.add(key)(go_back)
     return bindings
+
+
+def _few_stars() -> "Processor":
+    """Return what cuts the stars of a hidden answer: a token has thousands of characters."""
+    from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
+    from prompt_toolkit.layout.utils import explode_text_fragments
+
+    class FewStars(Processor):
+        def apply_transformation(self, given: TransformationInput) -> Transformation:
+            return Transformation(
+                explode_text_fragments(given.fragments)[:_MOST_STARS],
+                source_to_display=lambda at: min(at, _MOST_STARS),
+            )
+
+    return FewStars()
 
 
 class _Wrapped(str):
@@ -229,7 +247,12 @@ class TerminalPrompter(Prompter):
         import questionary
 
         ask = questionary.password if is_hidden else questionary.text
-        asked = ask(_Wrapped(question), style=self._style(), output=self._output())
+        asked = ask(
+            _Wrapped(question),
+            style=self._style(),
+            output=self._output(),
+            input_processors=[_few_stars()] if is_hidden else [],
+        )
         return str(self._run(asked.application))
 
     def _choice(self, question: str, choices: Sequence[Choice], default: str) -> str:

@@ -140,12 +140,6 @@ class Screen:
                 else:
                     self._write(line, text)
 
-    def link(self, label: str, url: str) -> None:
-        """Print a link, without wrapping or colour."""
-        with self._lock:
-            self._stream.write(f"{self.shown(label)}\n    {printable(url)}\n")
-            self._stream.flush()
-
     @contextmanager
     def spinner(self, text: str) -> Iterator[None]:
         """Draw a spinner beside the text."""

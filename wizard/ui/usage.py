@@ -9,6 +9,7 @@ from wizard.language import Language, Message
 from wizard.text import closest, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from typer.exceptions import TyperException
@@ -49,7 +50,16 @@ def _reason(error: TyperException) -> tuple[str, str]:
 def _meant(word: str, command: Any) -> str:
     """Return the option or the command that is similar to the word, "" if none is."""
     if not word.startswith("-"):
-        return closest(word, getattr(command, "commands", ()))
+        commands = getattr(command, "commands", {})
+        return _option_named(word, {"": command, **commands}) or closest(word, commands)
     names = {name.lstrip("-"): name for each in command.params for name in each.opts}
     found = names.get(closest(word.lstrip("-"), names), "")
     return found if found != word else ""
+
+
+def _option_named(word: str, commands: Mapping[str, Any]) -> str:
+    """Return the first command with the option of that name, and the option; "" if none has it."""
+    for name, command in commands.items():
+        if any(f"--{word}" in each.opts for each in command.params):
+            return f"{name} --{word}".lstrip()
+    return ""
