@@ -24,7 +24,7 @@ from wizard.auth0.access_action import (
 from wizard.auth0.access_api import own_database_name
 from wizard.auth0.access_plan import MOST_ACTIONS
 from wizard.auth0.doors import public_doors
-from wizard.auth0.management_access import by_token
+from wizard.auth0.management_access import TokenClaims, by_token
 from wizard.findings import Failure
 from wizard.steps.admit import set_up_access
 from wizard.steps.options import SetupOptions
@@ -240,6 +240,28 @@ def test_reports_a_setting_that_changed_with_ours(run: Run) -> None:
 
     assert failure.value.finding.rule.id == "LA632"
     assert DATABASE in failure.value.finding.detail
+    assert f"{DATABASE}: Sign Ups (possibly changed)." in failure.value.finding.detail
+
+
+@pytest.mark.parametrize(
+    ("scope", "said"),
+    [
+        ("create:roles", "It stopped at: Role (not changed)."),
+        ("create:user_tickets", "It stopped at: User (possibly changed). Done so far: Role."),
+    ],
+)
+def test_names_a_scope_that_is_missing_in_the_middle(
+    run: Run, scope: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a token that is not a JWT; the user is created before the invitation."""
+    monkeypatch.setattr("wizard.auth0.management_access.claims_of", lambda _: TokenClaims())
+    token = run.managed.token(*(it for it in (*SCOPES, *ACCESS_SCOPES) if it != scope))
+    environ = {"AUTH0_MANAGEMENT_TOKEN": token}
+
+    failure = run.refused(environ=environ, tenant_domain=run.managed.domain, **PEOPLE)
+
+    assert failure.finding.rule.id == "LA602"
+    assert failure.finding.detail.endswith(f"expected any of: {scope}. {said}")
 
 
 def test_reports_an_action_that_auth0_cannot_build(run: Run) -> None:

@@ -48,6 +48,7 @@ class Calls:
     def __init__(self, access: Access, clock: Clock) -> None:
         self.access = access
         self.clock = clock
+        self.has_written = False  # a change was accepted
         self._end = clock.now() + MOST_SECONDS
         self._http = Patient(access.http, clock, _RETRIES, _LONGEST_WAIT, self._end, {"GET"})
 
@@ -119,6 +120,7 @@ class Calls:
         said = {} if answer.status == _NO_CONTENT else _said(answer)
         if not 200 <= answer.status < 300:
             raise _failure(answer.status, said, secrets)
+        self.has_written |= method != "GET"
         if said is None or not _is_fit(said, secrets):
             raise NOT_UNDERSTOOD.failure()
         return Answer(said)

@@ -105,9 +105,9 @@ def _apply(
     done = [*before]
     invitations = []
     for change in changes:
-        title = change.row.title
-        with stopping(title, done), ports.console.working(title):
-            invitation = change.kind.call(Calls(access, ports.clock), state, *change.given)
+        title, calls = change.row.title, Calls(access, ports.clock)
+        with stopping(title, done, calls=calls), ports.console.working(title):
+            invitation = change.kind.call(calls, state, *change.given)
         done.append(title)
         if invitation:
             address, link = invitation

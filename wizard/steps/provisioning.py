@@ -217,16 +217,20 @@ def not_taken(rest: Iterable[PlannedChange]) -> tuple[Finding, ...]:
 
 
 @contextmanager
-def stopping(doing: str, done: Sequence[str], written: Sequence[str] = ()) -> Iterator[None]:
+def stopping(
+    doing: str, done: Sequence[str], written: Sequence[str] = (), calls: Calls | None = None
+) -> Iterator[None]:
     """Add to a failure where it stopped and what was done before.
 
-    Ctrl-C after the `.env` is `written` did not stop it there; the last words say so.
+    Ctrl-C after the `.env` is `written` did not stop it there; the last words say so. `calls` are
+    those of a change with several requests.
     """
     with adding(so_far(done)):
         try:
             yield
         except Failure as failure:
-            raise _stopped_at(failure, doing) from None
+            is_begun = calls is not None and calls.has_written
+            raise _stopped_at(failure, doing, is_begun=is_begun) from None
         except KeyboardInterrupt:
             if written:
                 raise
@@ -252,9 +256,9 @@ def so_far(parts: Iterable[str]) -> str:
     return Message("Done so far: {parts}.", parts=listed) if listed else ""
 
 
-def _stopped_at(failure: Failure, doing: str) -> Failure:
+def _stopped_at(failure: Failure, doing: str, *, is_begun: bool = False) -> Failure:
     stopped = Message("It stopped at: {doing} (not changed).")
-    if failure.exit_code in {ExitCode.TENANT, ExitCode.INTERRUPTED}:
+    if is_begun or failure.exit_code in {ExitCode.TENANT, ExitCode.INTERRUPTED}:
         # After a lost connection or Ctrl-C the last change may have been made.
         stopped = Message("It stopped at: {doing} (possibly changed).")
     return _continued(failure, stopped.filled(doing=doing))
