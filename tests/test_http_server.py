@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.sockets import Authority
+from wizard import http_server
 from wizard.http import Https
 from wizard.http_server import (
     MAX_REQUEST_BYTES,
@@ -226,6 +227,19 @@ def test_silent_connections_make_room() -> None:
             assert exchange(port, GET).startswith(b"HTTP/1.1 200")
 
         assert read_all(silent[0]) == b""
+
+
+def test_serves_no_more_while_a_connection_is_ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flood comes faster than threads end."""
+    monkeypatch.setattr(http_server, "_shut", lambda _: None)
+    monkeypatch.setattr(http_server, "ROOM_SECONDS", 0.01)
+    with serving(Site()) as port, ExitStack() as silent:
+        for _ in range(MOST_CONNECTIONS):
+            silent.enter_context(connected(port))
+        refused = silent.enter_context(connected(port))
+        assert read_all(refused) == b""
+        served = [each for each in threading.enumerate() if each.name == "test"]
+        assert len(served) == MOST_CONNECTIONS + 1  # with the one that accepts them
 
 
 def test_limits_concurrent_requests() -> None:

@@ -28,6 +28,7 @@ MAX_REQUEST_BYTES = 1 << 17
 MOST_FIELDS = 100
 MOST_CONNECTIONS = 64
 REQUEST_SECONDS = 10.0
+ROOM_SECONDS = 1.0  # how long the end of an idle connection may take
 LINGER_SECONDS = 1.0  # closing with unread bytes would reset the connection and lose the answer
 _CHUNK_BYTES = 1 << 14
 _LINE_END = re.compile(r"[\r\n\0]")
@@ -149,6 +150,7 @@ class HttpServer:
         self._request_seconds = request_seconds
         self._lock = threading.Lock()
         self._stopping = False
+        self._room = threading.Semaphore(MOST_CONNECTIONS)
         self._threads: set[threading.Thread] = set()
         self._idle: dict[socket.socket, None] = {}  # in order; the values are unused
         self._stop, self._stopped = socket.socketpair()
@@ -186,21 +188,34 @@ class HttpServer:
             each.close()
 
     def _begin(self, connection: socket.socket) -> None:
-        """Serve the connection in a thread; close the oldest idle one if there are too many."""
+        """Serve the connection in a thread, or close it if there is no room."""
+        if not (self._room.acquire(blocking=False) or self._make_room()):
+            connection.close()
+            return
+        thread = threading.Thread(
+            target=self._serve, args=(connection,), name=self._name, daemon=True
+        )
         with self._lock:
-            self._threads = {each for each in self._threads if each.is_alive()}
-            if len(self._threads) >= MOST_CONNECTIONS:
-                if not self._idle:
-                    connection.close()
-                    return
-                _shut(next(iter(self._idle)))
-            thread = threading.Thread(
-                target=self._serve, args=(connection,), name=self._name, daemon=True
-            )
-            self._threads.add(thread)
+            self._threads = {each for each in self._threads if each.is_alive()} | {thread}
             thread.start()
 
+    def _make_room(self) -> bool:
+        """End the connection that is idle longest; return whether its room is free."""
+        with self._lock:
+            oldest = next(iter(self._idle), None)
+            if oldest is None:
+                return False
+            del self._idle[oldest]
+            _shut(oldest)
+        return self._room.acquire(timeout=ROOM_SECONDS)
+
     def _serve(self, connection: socket.socket) -> None:
+        try:
+            self._serve_one(connection)
+        finally:
+            self._room.release()
+
+    def _serve_one(self, connection: socket.socket) -> None:
         with suppress(OSError), connection:  # ssl.SSLError is one
             connection.settimeout(self._request_seconds)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -247,7 +262,7 @@ class HttpServer:
             yield
         finally:
             with self._lock:
-                del self._idle[connection]
+                self._idle.pop(connection, None)
 
 
 class _Parser:

@@ -119,11 +119,14 @@ def tokens(nonce: str, **changed: Any) -> Response:
 
 
 @contextmanager
-def signing_in(settings: Settings = SETTINGS, refresh: Script | None = None) -> Iterator[User]:
+def signing_in(
+    settings: Settings = SETTINGS, refresh: Script | None = None, **promised: object
+) -> Iterator[User]:
     port = free_port()
     tenant = ScriptedTenant(refresh=refresh or tokens("of the refresh"))
-    assert DISCOVERY is not None
-    sign_in = SignIn(Exchange(settings, DISCOVERY, (jwk(),), tenant, FakeClock()), port)
+    discovery, _ = judge_metadata(metadata(**promised), SETTINGS)
+    assert discovery is not None
+    sign_in = SignIn(Exchange(settings, discovery, (jwk(),), tenant, FakeClock()), port)
     with sign_in:
         yield User(sign_in, port, tenant)
 
@@ -293,6 +296,15 @@ ATTACKS: list[tuple[str, str, dict[str, str], str, int]] = [
     ("another path", "/api/config", {}, "GET", 404),
     ("a path around", "/oauth/openid/callback/../callback?code=x&state={state}", {}, "GET", 404),
 ]
+
+
+def test_an_answer_names_its_issuer_if_the_metadata_promises_it() -> None:
+    """oauth4webapi, which LibreChat uses, refuses it otherwise (RFC 9207, section 2.4)."""
+    with signing_in(authorization_response_iss_parameter_supported=True) as user:
+        user.begin()
+        assert user.come_back().status == 400
+        assert user.tenant.sent("code") == []
+        assert user.come_back(iss=f"https://{DOMAIN}/").status == 200
 
 
 @pytest.fixture(scope="module")

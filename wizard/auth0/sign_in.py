@@ -229,9 +229,10 @@ class SignIn:
         return Answer(302, headers={**security_headers(), "Location": location})
 
     def _finish(self, request: Request, given: Mapping[str, str]) -> Answer:
-        issuer = self._exchange.discovery.issuer
-        if given.get("iss", issuer) != issuer:
-            # RFC 9207: mix-up attack.
+        discovery = self._exchange.discovery
+        unnamed = "" if discovery.is_named_in_answers else discovery.issuer
+        if given.get("iss", unnamed) != discovery.issuer:
+            # RFC 9207: mix-up attack. LibreChat's library refuses it too.
             raise _Refusal(400, Message("This answer is from another issuer."))
         if not given.get("code") and not given.get("error"):
             raise _Refusal(400, Message("The answer has neither a code nor an error."))

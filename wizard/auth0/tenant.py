@@ -58,6 +58,7 @@ class Discovery(NamedTuple):
     jwks_uri: str
     end_session_endpoint: str = ""
     id_token_algorithms: tuple[str, ...] = ()
+    is_named_in_answers: bool = False  # its answers have `iss` (RFC 9207)
 
     @property
     def takes_secrets_elsewhere(self) -> bool:
@@ -141,6 +142,7 @@ def judge_metadata(
         issuer=field("issuer"),
         **{name: field(name) for name in (*endpoints, "end_session_endpoint")},
         id_token_algorithms=algorithms,
+        is_named_in_answers=bool(metadata.get("authorization_response_iss_parameter_supported")),
     )
     return discovery, tuple(_remarks(discovery))
 

@@ -74,9 +74,9 @@ class Prompter:
         self, question: str, *, parse: Parse[T], default: str = "", is_hidden: bool = False
     ) -> T:
         """Ask for a line of text; a hidden one is not echoed."""
-        shown = self._language.say(question)
+        shown = self._said(question)
         if default:
-            shown = f"{shown} [{default}]"
+            shown = f"{shown} [{printable(default)}]"
         return self._parsed(
             lambda: self._line(shown, is_hidden=is_hidden) or default,
             lambda answer: parse(pasted(answer)),
@@ -102,7 +102,7 @@ class Prompter:
 
         _drop_typeahead()
         keys = self._language.say(Message("{letters}; ? for details", letters=letters))
-        asked = f"{self._language.say(question)} ({keys if more else letters})"
+        asked = f"{self._said(question)} ({keys if more else letters})"
         return self._parsed(ask, parse)
 
     def select(self, question: str, choices: Sequence[Choice], *, default: str = "") -> str:
@@ -116,6 +116,10 @@ class Prompter:
         from wizard.ui.keys import single_keys
 
         return single_keys()
+
+    def _said(self, text: str) -> str:
+        """Return our text in the user's language; foreign text in it cannot act on the terminal."""
+        return printable(self._language.say(text))
 
     def _parsed(self, ask: Callable[[], str], parse: Parse[T]) -> T:
         self.asked += 1
@@ -258,7 +262,7 @@ class TerminalPrompter(Prompter):
     def _choice(self, question: str, choices: Sequence[Choice], default: str) -> str:
         from wizard.ui.menu import Menu, application
 
-        say, order = self._language.say, [choice.key for choice in choices]
+        say, order = self._said, [choice.key for choice in choices]
         more = any(choice.more for choice in choices)
         keys = Message("(arrows, Enter)")
         menu = Menu(
