@@ -124,7 +124,7 @@ def denied(demo: Demo) -> None:
         (no_email, 1, "LA410", "User Management → Users"),
         (opaque, 1, "LA413", "switch off JSON Web Encryption"),
         (id_token_hs256, 1, "LA403", "JSON Web Token (JWT) Signature Algorithm to RS256"),
-        (access_token_hs256, 1, "LA414", "Create a new API with RS256"),
+        (access_token_hs256, 1, "LA414", "create a new API with RS256"),
         (no_offline_access, 1, "LA417", "switch on Allow Offline Access"),
         (dead_refresh_token, 1, "LA418", "Refresh Token Expiration"),
         (short_life, 0, "LA416", "Maximum Access Token Lifetime"),

@@ -80,7 +80,7 @@ def play(folder: Path, columns: int = COLUMNS) -> Run:
     ):
         terminal.answer("Sign in with your own browser?", None)
         terminal.until("Opening the sign-in")
-        assert until(link.exists, 10)
+        assert until(link.exists)
         tab.look(width=_PAGE_WIDTH, dark=False)
         tab.call("Emulation.setScrollbarsHidden", hidden=True)
         tab.open(link.read_text(), "document.querySelector('[name=password]')")

@@ -29,11 +29,11 @@ def test_a_child_ends_with_its_group_and_is_reaped(tmp_path: Path) -> None:
     note = tmp_path / "grandchild"
     program = f"sleep 60 & echo $! > {note}; wait"
     with subprocess.Popen(["sh", "-c", program], start_new_session=True) as child:
-        assert until(lambda: note.exists() and note.read_text().strip(), 8.0)
+        assert until(lambda: note.exists() and note.read_text().strip())
         end_child(child)
 
     assert child.returncode == -signal.SIGTERM
-    assert until(lambda: start_time(int(note.read_text())) is None, 8.0)
+    assert until(lambda: start_time(int(note.read_text())) is None)
 
 
 @pytest.mark.parametrize("read", [process_control.from_psutil, start_time])
@@ -45,7 +45,7 @@ def test_a_zombie_and_a_reaped_process_have_no_start_time(
     assert read(sleeper.pid) == started
     sleeper.kill()
 
-    assert until(lambda: read(sleeper.pid) is None, 8.0)
+    assert until(lambda: read(sleeper.pid) is None)
     sleeper.wait()
     assert read(sleeper.pid) is None
 

@@ -61,11 +61,11 @@ class Family:
         self.command = [sys.executable, "-S", str(script), str(self.note), how]
 
     def pids(self) -> list[int]:
-        assert until(self.note.exists, 20.0)
+        assert until(self.note.exists)
         return [int(word) for word in self.note.read_text().split()]
 
     def has_gone(self) -> bool:
-        return until(lambda: not any(map(start_time, self.pids())), 20.0)
+        return until(lambda: not any(map(start_time, self.pids())))
 
 
 KINDS = [

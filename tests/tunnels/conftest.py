@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -27,6 +29,16 @@ def until(condition: Callable[[], object], seconds: float = 60.0) -> bool:
             return True
         time.sleep(0.02)
     return False
+
+
+def count_looks(monkeypatch: pytest.MonkeyPatch, *, once: Callable[[], object]) -> None:
+    """Let a second pass each time a tunnel looks whether its program is ready, `once` this holds.
+
+    So it gives a program that starts late on a busy machine as much time as any other.
+    """
+    looks = itertools.count()
+    clock = SimpleNamespace(monotonic=lambda: float(next(looks)) if once() else 0.0)
+    monkeypatch.setattr(child, "time", clock)
 
 
 def children_of(pid: int, word: str = "") -> list[int]:

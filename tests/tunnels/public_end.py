@@ -39,7 +39,7 @@ class World:
             progress=listener.lines.append,
         )
 
-    def tunnel(self, scenario: str = "", *, seconds: float = 20.0, **changes: object) -> Tunnel:
+    def tunnel(self, scenario: str = "", *, seconds: float = 60.0, **changes: object) -> Tunnel:
         os.environ |= {**self.environ, "STAND_IN_SCENARIO": scenario}
         request = replace(self.request, **changes)  # type: ignore[arg-type] # by keyword
         opened = provider(self.name)(request, Processes(), os.environ)

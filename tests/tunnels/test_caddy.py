@@ -250,7 +250,7 @@ def test_no_caddy_outlives_us(tmp_path: Path, number: signal.Signals) -> None:
         run.send_signal(number)
         run.wait()
 
-    assert until(lambda: start_time(pid) is None, 5)
+    assert until(lambda: start_time(pid) is None)
 
 
 def test_the_offer() -> None:

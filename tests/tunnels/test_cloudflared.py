@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.ports import free_port
-from tests.tunnels.conftest import Listener, program_pid, supervisors, until
+from tests.tunnels.conftest import Listener, count_looks, program_pid, supervisors, until
 from wizard.findings import ExitCode, Failure
 from wizard.http import WAITING, WAITING_HEADER
 from wizard.system.process_control import start_time
@@ -49,7 +49,7 @@ class World:
             progress=listener.lines.append,
         )
 
-    def tunnel(self, *, seconds: float = 20.0, **changes: object) -> CloudflaredTunnel:
+    def tunnel(self, *, seconds: float = 60.0, **changes: object) -> CloudflaredTunnel:
         request = replace(self.request, **changes)  # type: ignore[arg-type] # by keyword
         tunnel = CloudflaredTunnel(request, Processes(), self.environ)
         tunnel.start_seconds = seconds
@@ -156,9 +156,13 @@ def test_ignores_the_users_own_configuration_and_token(world: World) -> None:
         ("ends", "LA374", "exit status 3"),
     ],
 )
-def test_explains_cloudflareds_errors(world: World, scenario: str, rule: str, said: str) -> None:
+def test_explains_cloudflareds_errors(
+    world: World, scenario: str, rule: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if scenario == "silent":
+        count_looks(monkeypatch, once=(world.state / "argv").exists)
     world.environ["STAND_IN_SCENARIO"] = scenario
-    opened = world.tunnel(seconds=2.0)
+    opened = world.tunnel(seconds=30.0)
     with pytest.raises(Failure) as caught:
         opened.open()
 
@@ -263,7 +267,7 @@ def test_no_cloudflared_outlives_us(world: World) -> None:
         run.kill()
         run.wait()
 
-    assert until(lambda: start_time(pid) is None, 5)
+    assert until(lambda: start_time(pid) is None)
 
 
 def test_the_offer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ from tests.e2e.proxies import proxy_to
 from tests.ports import free_port
 from tests.providers import Authority, make_authority
 from tests.sockets import read_request, server
-from tests.tunnels.conftest import Listener, until
+from tests.tunnels.conftest import Listener, count_looks, until
 from wizard.findings import ExitCode, Failure
 from wizard.system.process_control import start_time
 from wizard.system.processes import Processes
@@ -85,7 +85,7 @@ class World:
         self.configuration.parent.mkdir(parents=True, exist_ok=True)
         self.configuration.write_text(yaml.safe_dump(document))
 
-    def tunnel(self, *, seconds: float = 30.0, **changes: object) -> NgrokTunnel:
+    def tunnel(self, *, seconds: float = 60.0, **changes: object) -> NgrokTunnel:
         request = replace(self.request, **changes)  # type: ignore[arg-type] # by keyword
         tunnel = NgrokTunnel(request, Processes(), self.environ)
         tunnel.start_seconds = seconds
@@ -355,9 +355,12 @@ def test_starts_nothing_without_a_token(world: World) -> None:
     assert world.arguments() == []
 
 
-def test_distinguishes_an_unreachable_service(world: World, listener: Listener) -> None:
+def test_distinguishes_an_unreachable_service(
+    world: World, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count_looks(monkeypatch, once=lambda: listener.lines)
     world.environ["STAND_IN_SCENARIO"] = "unreachable"
-    finding = world.failure(seconds=3.0).finding
+    finding = world.failure(seconds=30.0).finding
 
     assert finding.rule.id == "LA309"
     assert "no host" in finding.detail
@@ -560,7 +563,7 @@ def test_no_agent_outlives_us(world: World, number: signal.Signals) -> None:
         run.send_signal(number)
         run.wait()
 
-    assert until(lambda: start_time(agent) is None, 5)
+    assert until(lambda: start_time(agent) is None)
 
 
 def test_ctrl_c_during_the_start_leaves_no_agent(world: World) -> None:
