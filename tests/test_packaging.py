@@ -87,7 +87,8 @@ def test_the_wheel_holds_the_package_its_templates_and_its_manual_page(wheel: Pa
     assert [name for name in names if ".data/" in name] == [
         f"librechat_auth0-{__version__}.data/data/share/man/man1/librechat-auth0.1"
     ]
-    assert not [name for name in names if "__pycache__" in name]
+    assert not [name for name in names if "__pycache__" in name or name.endswith(".po")]
+    assert {"wizard/py.typed", "wizard/locale/nl/LC_MESSAGES/librechat-auth0.mo"} <= names
 
 
 def test_the_sdist_holds_the_tests(sdist: Path) -> None:
