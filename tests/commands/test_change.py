@@ -11,7 +11,7 @@ from wizard.findings import ExitCode, Failure
 from wizard.librechat.env_diff import diff
 from wizard.librechat.env_file import SPANS_LINES, EnvFile
 from wizard.librechat.env_store import EnvStore
-from wizard.steps.change import EnvChange, Question, Written, change_env, consent
+from wizard.steps.change import Confirmation, EnvChange, Written, change_env, consent
 from wizard.steps.values import MISSING_OPTION
 
 ONE_LINE = "A=1\nB=2\n"
@@ -35,7 +35,7 @@ def run(
     prompter = ScriptedPrompter(*script) if script else None
     world = make_world(tmp_path, prompter=prompter)
     change = planned(world, text)
-    written = change_env(change, Question(), world.ports, yes=yes, dry_run=dry_run)
+    written = change_env(change, Confirmation(), world.ports, yes=yes, dry_run=dry_run)
     if prompter:
         prompter.verify()
     return world, written
@@ -97,7 +97,7 @@ def test_enter_does_not_confirm_removing_lines(tmp_path: Path) -> None:
 def test_a_dry_run_reports_removed_lines_and_does_not_ask(tmp_path: Path) -> None:
     world = make_world(tmp_path, prompter=ScriptedPrompter())
     change = planned(world, SEVERAL_LINES)
-    assert not change_env(change, Question(), world.ports, yes=False, dry_run=True).done
+    assert not change_env(change, Confirmation(), world.ports, yes=False, dry_run=True).done
     assert SPANS_LINES.title in world.said
 
 
@@ -111,11 +111,11 @@ def test_a_new_file_has_no_backup(tmp_path: Path) -> None:
     store = EnvStore(tmp_path / ".env", world.ports.state_dir)
     before = EnvFile("")
     change = EnvChange(store, None, before, *before.edited({"A": "new"}))
-    assert change_env(change, Question(), world.ports, yes=True, dry_run=False) == Written(True)
+    assert change_env(change, Confirmation(), world.ports, yes=True, dry_run=False) == Written(True)
     assert "init --undo" not in world.said
 
 
 def test_enter_gives_the_default_of_the_question(tmp_path: Path) -> None:
     for default in (True, False):
         world = make_world(tmp_path, prompter=ScriptedPrompter(("Really?", None)))
-        assert consent(Question("Really?", default), world.ports, yes=False) is default
+        assert consent(Confirmation("Really?", default), world.ports, yes=False) is default

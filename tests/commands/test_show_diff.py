@@ -12,7 +12,7 @@ from tests.fakes import ScriptedPrompter, World, make_world
 from wizard.librechat.env_diff import ADDED, REMOVED, DiffLine
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
-from wizard.steps.change import EnvChange, Question, change_env
+from wizard.steps.change import Confirmation, EnvChange, change_env
 from wizard.ui import screen
 from wizard.ui.screen import diff_line
 
@@ -33,7 +33,7 @@ def written(tmp_path: Path, *script: tuple[str, object], dry_run: bool = False) 
     after, changes = before.edited(dict.fromkeys(NAMES, "new"))
     store = EnvStore(tmp_path / ".env", world.ports.state_dir)
     change = EnvChange(store, BEFORE.encode(), before, after, changes)
-    change_env(change, Question(), world.ports, yes=True, dry_run=dry_run)
+    change_env(change, Confirmation(), world.ports, yes=True, dry_run=dry_run)
     prompter.verify()
     return world
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from wizard.doctor.delivered import FileFacts
 from wizard.doctor.subject import Subject, names_in
 from wizard.http import Response
-from wizard.librechat.access import Access
 from wizard.librechat.checkout import Checkout
 from wizard.librechat.compose.deployment import read_deployment
 from wizard.librechat.compose.sources import MAX_ENV_BYTES, Sources
 from wizard.librechat.env_file import EnvFile, quoted
+from wizard.librechat.permissions import Permissions
 from wizard.librechat.runner import Evidence, Runner, judge
 from wizard.librechat.running import Instance, Reply
 
@@ -100,7 +100,7 @@ def subject(
     return Subject(
         path=path,
         file=file,
-        facts=facts or FileFacts(Access(1000, 1000, 0o600)),
+        facts=facts or FileFacts(Permissions(1000, 1000, 0o600)),
         deployment=deployment,
         environ=environ or {},
         example_names=names_in(example),
@@ -394,13 +394,13 @@ CASES = (
     _lines("LA156", "OPENID_IMAGE_URL = /a", "OPENID_IMAGE_URL=/a # a logo"),
     Case(
         "LA157",
-        subject(env(), facts=FileFacts(Access(1000, 1000, 0o644))),
-        subject(env(), facts=FileFacts(Access(1000, 1000, 0o640))),
+        subject(env(), facts=FileFacts(Permissions(1000, 1000, 0o644))),
+        subject(env(), facts=FileFacts(Permissions(1000, 1000, 0o640))),
     ),
     Case(
         "LA158",
-        subject(env(), facts=FileFacts(Access(1000, 1000, 0o600), is_tracked=True)),
-        subject(env(), facts=FileFacts(Access(1000, 1000, 0o600))),
+        subject(env(), facts=FileFacts(Permissions(1000, 1000, 0o600), is_tracked=True)),
+        subject(env(), facts=FileFacts(Permissions(1000, 1000, 0o600))),
     ),
     _values(
         "LA160",
@@ -564,12 +564,12 @@ CASES = (
         subject(
             env(UID="1000", GID="1000"),
             compose=COMPOSE + '    user: "${UID}:${GID}"\n',
-            facts=FileFacts(Access(0, 0, 0o600)),
+            facts=FileFacts(Permissions(0, 0, 0o600)),
         ),
         subject(
             env(UID="1000", GID="1000"),
             compose=COMPOSE + '    user: "${UID}:${GID}"\n',
-            facts=FileFacts(Access(1000, 0, 0o600)),
+            facts=FileFacts(Permissions(1000, 0, 0o600)),
         ),
     ),
     Case(  # an override sets the number explicitly, and the file is for another group
@@ -578,13 +578,13 @@ CASES = (
             env(),
             compose=COMPOSE + '    user: "${UID}:${GID}"\n',
             override='services:\n  api:\n    user: "1234:1300"\n',
-            facts=FileFacts(Access(0, 1000, 0o640)),
+            facts=FileFacts(Permissions(0, 1000, 0o640)),
         ),
         subject(
             env(),
             compose=COMPOSE + '    user: "${UID}:${GID}"\n',
             override='services:\n  api:\n    user: "1234:1300"\n',
-            facts=FileFacts(Access(0, 1300, 0o640)),
+            facts=FileFacts(Permissions(0, 1300, 0o640)),
         ),
     ),
     Case(

@@ -12,9 +12,9 @@ from wizard.doctor.process import with_remedy
 from wizard.doctor.registry import can_be_fixed, diagnose, repairs
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding, Severity
-from wizard.librechat.access import Access
 from wizard.librechat.compose.deployment import read_deployment
 from wizard.librechat.env_file import EnvFile
+from wizard.librechat.permissions import Permissions
 from wizard.librechat.runner import Runner, Way
 
 OLD = "https://another-tenant.eu.auth0.com"
@@ -335,8 +335,8 @@ def test_names_what_librechat_does_not_see() -> None:
 
 def test_an_explicit_user() -> None:
     override = 'services:\n  api:\n    user: "1007:1007"\n'
-    root = FileFacts(Access(0, 0, 0o600))
-    own = FileFacts(Access(1007, 0, 0o600))
+    root = FileFacts(Permissions(0, 0, 0o600))
+    own = FileFacts(Permissions(1007, 0, 0o600))
     assert problems(subject(env(), compose=COMPOSE, override=override, facts=root)) == [
         ("LA506", "UID")
     ]

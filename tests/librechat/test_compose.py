@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from wizard.librechat.access import Reader
 from wizard.librechat.checkout import Checkout
 from wizard.librechat.compose.deployment import Deployment, read_deployment
 from wizard.librechat.compose.model import Mount, Service
 from wizard.librechat.compose.text import ComposeError, interpolated, read_env_file
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.environment import Origin, Setting
+from wizard.librechat.permissions import Reader
 from wizard.librechat.runner import Evidence, judge
 from wizard.system.processes import Completed
 

@@ -21,9 +21,9 @@ import pytest
 
 from tests.librechat.inspect import compose_labels, described
 from wizard.librechat import containers as module
-from wizard.librechat.access import Reader
 from wizard.librechat.compose.model import Service
 from wizard.librechat.containers import RunningContainer, containers, read_inspect
+from wizard.librechat.permissions import Reader
 from wizard.system.processes import Processes
 
 STAND_IN = """#!{python} -S

@@ -26,7 +26,6 @@ import pytest
 from tests.languages import untranslatable
 from tests.seed import SEED
 from wizard.findings import ExitCode, Failure, Rule
-from wizard.librechat.access import NOT_OURS_TO_GIVE
 from wizard.librechat.backups import BACKUPS_KEPT
 from wizard.librechat.env_store import (
     CHANGED_MEANWHILE,
@@ -40,6 +39,7 @@ from wizard.librechat.env_store import (
     UNWRITABLE,
     EnvStore,
 )
+from wizard.librechat.permissions import NOT_OURS_TO_GIVE
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes and links of POSIX")
 only_root = pytest.mark.skipif(

@@ -14,13 +14,13 @@ import pytest
 
 from tests.doctor.machines import Runs
 from tests.librechat.inspect import compose_labels, described
-from wizard.librechat.access import Reader
 from wizard.librechat.checkout import Checkout
 from wizard.librechat.compose.deployment import Deployment
 from wizard.librechat.compose.model import Mount, Project, Service
 from wizard.librechat.compose.sources import Sources
 from wizard.librechat.containers import RunningContainer, read_inspect
 from wizard.librechat.env_store import EnvStore
+from wizard.librechat.permissions import Reader
 from wizard.librechat.runner import Certainty, Evidence, Machine, Runner, Way, judge
 from wizard.system.processes import Processes
 from wizard.system.running_process import RunningProcess

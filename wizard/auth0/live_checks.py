@@ -8,7 +8,7 @@ from typing import NamedTuple, Self, TypeVar
 
 from wizard import dashboard
 from wizard.auth0.error_table import Check, Meaning, finding_of
-from wizard.auth0.probes import Answer, Probes
+from wizard.auth0.probes import ProbeResult, Probes
 from wizard.auth0.retry import Patient
 from wizard.auth0.tenant import Discovery, Jwk, fetch_discovery, fetch_keys
 from wizard.findings import ExitCode, Finding, Outcome, exit_code_of
@@ -99,14 +99,14 @@ class _Answers:
 
     keys: tuple[Jwk, ...]
     keys_findings: tuple[Finding, ...]
-    authorize: Answer
-    code: Answer
-    without_secret: Answer | None
-    refresh: Answer | None
+    authorize: ProbeResult
+    code: ProbeResult
+    without_secret: ProbeResult | None
+    refresh: ProbeResult | None
     logout: str = ""
 
 
-_NOT_ASKED = Answer()
+_NOT_ASKED = ProbeResult()
 
 
 def check_tenant(
@@ -279,7 +279,7 @@ _JUDGES = {
 _JUDGED_BY_AUTHORIZE = {Check.CLIENT_ID, Check.CALLBACK, Check.FLOW, Check.AUDIENCE}
 
 
-def _only_login_missing(answer: Answer) -> bool:
+def _only_login_missing(answer: ProbeResult) -> bool:
     return answer.came_back and answer.cause is None
 
 
@@ -289,14 +289,14 @@ def _likely(check: Check) -> CheckResult:
     )
 
 
-def _failed(check: Check, answer: Answer, settings: Settings) -> CheckResult:
+def _failed(check: Check, answer: ProbeResult, settings: Settings) -> CheckResult:
     if answer.cause is None:
         raise ValueError("an answer that fails no check")
     return CheckResult.failed(check, finding_of(answer.error, settings, answer.cause.rule))
 
 
 def _not_proved(
-    check: Check, answer: Answer, settings: Settings, *, explain: bool = False
+    check: Check, answer: ProbeResult, settings: Settings, *, explain: bool = False
 ) -> CheckResult:
     """Return the result of an answer that proves nothing, with a finding if requested."""
     if answer.blames(check):

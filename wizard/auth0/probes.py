@@ -30,7 +30,7 @@ _ERROR_ON_PAGE = r"(?i)\b(?P<code>[a-z]+(?:_[a-z]+)+): (?P<description>.+?)(?= t
 _LOGIN_PATHS = ("/u/login", "/login", "/u/consent", "/consent")
 
 
-class Answer(NamedTuple):
+class ProbeResult(NamedTuple):
     """The result of a probe; `status` is 0 if no answer came."""
 
     status: int = 0
@@ -88,7 +88,7 @@ class Probes:
     discovery: Discovery
     http: HttpClient
 
-    def authorize(self) -> Answer:
+    def authorize(self) -> ProbeResult:
         """Request a silent sign-in; checks client ID, callback URL, flow and audience."""
         state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
         parameters = authorization_parameters(self.settings, state=state, verifier=verifier)
@@ -97,7 +97,7 @@ class Probes:
         try:
             answer = self.http.request("GET", url)
         except NetworkError as error:
-            return Answer(trouble=network_finding(error))
+            return ProbeResult(trouble=network_finding(error))
         return judge_authorize(answer, self.settings.callback_url, state)
 
     def logout(self) -> str:
@@ -117,19 +117,21 @@ class Probes:
         is_on_error_page = "error" in query_of(answer.location)
         return f"HTTP {answer.status}" if answer.status == 400 or is_on_error_page else ""
 
-    def code(self, secret: str | None) -> Answer:
+    def code(self, secret: str | None) -> ProbeResult:
         """Exchange an invalid code; checks the secret."""
         form = code_parameters(self.settings, _invalid_token(), secrets.token_urlsafe(32))
         return self._exchange(form, Endpoint.CODE, secret)
 
-    def refresh(self) -> Answer:
+    def refresh(self) -> ProbeResult:
         """Use an invalid refresh token; checks the refresh grant."""
         form = refresh_parameters(self.settings, _invalid_token())
         return self._exchange(form, Endpoint.REFRESH, self.settings.client_secret)
 
-    def _exchange(self, form: dict[str, str], endpoint: Endpoint, secret: str | None) -> Answer:
+    def _exchange(
+        self, form: dict[str, str], endpoint: Endpoint, secret: str | None
+    ) -> ProbeResult:
         if self.discovery.takes_secrets_elsewhere:
-            return Answer(trouble=SECRET_KEPT.finding(quoted(self.discovery.token_endpoint)))
+            return ProbeResult(trouble=SECRET_KEPT.finding(quoted(self.discovery.token_endpoint)))
         form |= client_credentials(self.settings, secret)
         headers = {"Accept": "application/json"}
         try:
@@ -137,7 +139,7 @@ class Probes:
                 "POST", self.discovery.token_endpoint, form=form, headers=headers
             )
         except NetworkError as error:
-            return Answer(trouble=network_finding(error))
+            return ProbeResult(trouble=network_finding(error))
         return judge_token(answer, endpoint)
 
 
@@ -167,7 +169,7 @@ def client_credentials(settings: Settings, secret: str | None) -> dict[str, str]
     return {**credentials, "client_secret": secret} if secret else credentials
 
 
-def judge_authorize(answer: Response, callback_url: str, state: str) -> Answer:
+def judge_authorize(answer: Response, callback_url: str, state: str) -> ProbeResult:
     """Interpret the answer to an authorization request. Pure."""
     target = answer.location
     query = query_of(target)
@@ -182,35 +184,35 @@ def judge_authorize(answer: Response, callback_url: str, state: str) -> Answer:
             words = Message("It redirected to the callback URL with neither a code nor an error.")
             return _odd(answer, words)
         known = classify(error, Endpoint.AUTHORIZE)
-        return Answer(answer.status, known, error, is_callback and known is not None)
+        return ProbeResult(answer.status, known, error, is_callback and known is not None)
     is_ours = bool(target) and place[:2] == urlsplit(href(answer.url))[:2]
     if is_ours and place.path.startswith(_LOGIN_PATHS):
-        return Answer(answer.status, trouble=LOGIN_PAGE_SHOWN.finding())
+        return ProbeResult(answer.status, trouble=LOGIN_PAGE_SHOWN.finding())
     if target:
         words = Message("HTTP {status} to {target}", status=answer.status, target=target)
         return _odd(answer, words)
     error = _page_error(answer)
     # A login page may hold any of the known texts, so only a refusal is matched.
     known = classify(error, Endpoint.AUTHORIZE) if 400 <= answer.status < 500 else None
-    return Answer(answer.status, known, error)
+    return ProbeResult(answer.status, known, error)
 
 
-def judge_token(answer: Response, endpoint: Endpoint) -> Answer:
+def judge_token(answer: Response, endpoint: Endpoint) -> ProbeResult:
     """Interpret the answer to an invalid code or refresh token. Pure."""
     body = answer.json_object()
     if body is None:
-        return Answer(answer.status, error=_page_error(answer))
+        return ProbeResult(answer.status, error=_page_error(answer))
     if "access_token" in body or "id_token" in body:
         return _odd(answer, Message("It returned tokens for an invalid code."))
     error = _error_of(body)
     if not error.words:
         error = OAuthError("", f"HTTP {answer.status} {answer.text}")
     known = classify(error, endpoint) if 400 <= answer.status < 500 else None
-    return Answer(answer.status, known, error)
+    return ProbeResult(answer.status, known, error)
 
 
-def _odd(answer: Response, words: Message) -> Answer:
-    return Answer(answer.status, error=OAuthError("", words))
+def _odd(answer: Response, words: Message) -> ProbeResult:
+    return ProbeResult(answer.status, error=OAuthError("", words))
 
 
 def _page_error(answer: Response) -> OAuthError:

@@ -173,11 +173,11 @@ def _fix(run: _Run, examination: Examination, result: DoctorResult, ports: Ports
         ports.console.done("Nothing to fix automatically; nothing was written.")
         return result
     ports.console.say()
-    from wizard.steps.change import EnvChange, Question, change_env, show_restart
+    from wizard.steps.change import Confirmation, EnvChange, change_env, show_restart
 
     before = examination.subject.file
     change = EnvChange(run.store, before.to_bytes(), before, file, changes)
-    written = change_env(change, Question(), ports, yes=True, dry_run=run.options.dry_run)
+    written = change_env(change, Confirmation(), ports, yes=True, dry_run=run.options.dry_run)
     if not written.done:
         return replace(result, changed=change.names)
     subject = read_subject(run.store, ports)

@@ -16,7 +16,7 @@ from wizard.language import Message, joined, sentences
 from wizard.librechat.env_file import removed_lines
 from wizard.ports import Ports
 from wizard.rules import LIBRECHAT_HOLDS_PORT
-from wizard.steps.change import Question, Written, change_env, save, show, show_restart
+from wizard.steps.change import Confirmation, Written, change_env, save, show, show_restart
 from wizard.steps.choose_tunnel import named_tunnel, open_tunnel
 from wizard.steps.folder import Folder, find_folder
 from wizard.steps.init_auth0 import auth0_steps, repairs
@@ -156,7 +156,7 @@ def _write(progress: Progress, ports: Ports) -> Progress:
         show(change, ports)
         saved = save(change, ports)
     elif change.changes:
-        saved = change_env(change, Question(), ports, yes=True, dry_run=options.dry_run)
+        saved = change_env(change, Confirmation(), ports, yes=True, dry_run=options.dry_run)
     else:
         saved = Written()
         ports.console.done("{file} is already up to date.", file=folder.store.path)

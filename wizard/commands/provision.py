@@ -19,7 +19,7 @@ from wizard.librechat.checkout import look_at
 from wizard.librechat.env_file import EnvFile, removed_lines
 from wizard.ports import Ports
 from wizard.settings import port_in
-from wizard.steps.change import EnvChange, Question, Written, change_env, may_write, save, show
+from wizard.steps.change import Confirmation, EnvChange, Written, change_env, may_write, save, show
 from wizard.steps.choose_access import Credential, choose_access, given_credential
 from wizard.steps.folder import Folder, folder_of
 from wizard.steps.options import SetupOptions
@@ -156,7 +156,9 @@ def _removed(
     change = EnvChange(folder.store, folder.existing, before, after, changes)
     result = ProvisionResult(folder.store.path, known.client_id, (), change.names)
     if changes:
-        written = change_env(change, Question(), ports, yes=options.yes, dry_run=options.dry_run)
+        written = change_env(
+            change, Confirmation(), ports, yes=options.yes, dry_run=options.dry_run
+        )
         if not (written.done or options.dry_run):
             return result
         result = replace(result, applied=written.done, backup=written.backup)

@@ -23,7 +23,7 @@ from wizard.rules import rule
 from wizard.settings import NO_URLS, urls_of
 from wizard.steps.background.records import Background, BackgroundTunnel
 from wizard.steps.background.tunnel import DetachedTunnel
-from wizard.steps.change import EnvChange, Question, change_env, show_restart
+from wizard.steps.change import Confirmation, EnvChange, change_env, show_restart
 from wizard.steps.choose_tunnel import open_tunnel
 from wizard.steps.live_view import OpenTunnel, keep_open
 from wizard.steps.tunnel_menu import NO_TUNNEL, OpenedUrls, TunnelOptions
@@ -244,8 +244,8 @@ class _Reopening:
             console.show(setting_lines(change.title, change.removed, change.added))
 
 
-def _question(url: str) -> Question:
-    return Question(
+def _question(url: str) -> Confirmation:
+    return Confirmation(
         declined=Message("Nothing was written. The tunnel is closed."),
         missing=sentences(
             Message("The tunnel has a new URL: {url}.", url=url),

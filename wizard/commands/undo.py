@@ -17,12 +17,12 @@ from wizard.librechat.env_store import EnvStore
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import is_public
-from wizard.steps.change import Pages, Question, consent, show_diff
+from wizard.steps.change import Confirmation, Pages, consent, show_diff
 from wizard.steps.values import env_store
 
 CHANGED_SINCE = rule("LA027")
 
-_CONFIRMATION = Question(
+_CONFIRMATION = Confirmation(
     missing=Message("Missing: --yes."), fix=Message("Add --yes to restore the file.")
 )
 _FORCE = Message(

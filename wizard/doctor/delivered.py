@@ -7,7 +7,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from wizard.librechat.access import Access
 from wizard.librechat.characters import SPACES, visible
 from wizard.librechat.compose.deployment import Deployment
 from wizard.librechat.config_file import CONFIG_PATH, ConfigFile, find_config
@@ -21,6 +20,7 @@ from wizard.librechat.environment import (
     read_by_dotenv,
 )
 from wizard.librechat.log import NO_TRACES, Traces
+from wizard.librechat.permissions import Permissions
 from wizard.librechat.runner import UNKNOWN, Runner
 from wizard.librechat.running import Instance
 from wizard.librechat.variables import (
@@ -58,7 +58,7 @@ _REFERENCE = r"\$\{[A-Za-z_]\w*[^}]*\}|(?:\A|://)\$[A-Z_][A-Z0-9_]*\Z"
 class FileFacts(NamedTuple):
     """Facts about the file; None if the system does not know."""
 
-    access: Access | None = None
+    access: Permissions | None = None
     is_tracked: bool = False
     changed: float | None = None
 

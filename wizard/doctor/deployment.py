@@ -9,9 +9,9 @@ from wizard.doctor.check import OVERRIDES_FILE, Check, Edits, Violation, check, 
 from wizard.doctor.subject import Subject, is_of_sign_in
 from wizard.findings import Finding
 from wizard.language import Message
-from wizard.librechat.access import UNREADABLE_IN_CONTAINER, unreadable
 from wizard.librechat.compose.model import Trouble, same_file
 from wizard.librechat.environment import Origin
+from wizard.librechat.permissions import UNREADABLE_IN_CONTAINER, unreadable
 from wizard.rules import rule
 from wizard.system.platforms import command_line
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from wizard.doctor.delivered import Delivered, FileFacts
 from wizard.known import known_in
 from wizard.language import Message, joined
-from wizard.librechat.access import Access
 from wizard.librechat.characters import URL_SPACES, visible
 from wizard.librechat.checkout import look_at, text_of
 from wizard.librechat.compose.deployment import Deployment, read_deployment
@@ -21,6 +20,7 @@ from wizard.librechat.env_store import EnvStore
 from wizard.librechat.environment import Origin, Setting
 from wizard.librechat.git_index import is_tracked
 from wizard.librechat.log import traces_of
+from wizard.librechat.permissions import Permissions
 from wizard.librechat.runner import Evidence, Runner, judge
 from wizard.librechat.secrets import secrets_of, without_forms
 from wizard.librechat.variables import VARIABLES, Section, is_secret
@@ -141,7 +141,7 @@ def gather(
     deployment = read_deployment(checkout.folder, path, environ, processes)
     runner = judge(Evidence(checkout, deployment, port, looked()))
     status = path.stat()
-    access = Access.of(status) if os.name == "posix" else None
+    access = Permissions.of(status) if os.name == "posix" else None
     subject = Subject(
         path=path,
         file=file,

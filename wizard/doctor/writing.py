@@ -10,11 +10,11 @@ from wizard.doctor.check import OVERRIDES_FILE, Check, Edits, Repair, Violation,
 from wizard.doctor.subject import Subject, is_of_sign_in, of_the_table
 from wizard.findings import Finding
 from wizard.language import Message
-from wizard.librechat.access import private_fix
 from wizard.librechat.characters import visible
 from wizard.librechat.env_file import Assignment
 from wizard.librechat.env_plan import READ_DIFFERENTLY, SET_TWICE, read_differently, set_twice
 from wizard.librechat.environment import Origin
+from wizard.librechat.permissions import private_fix
 from wizard.librechat.variables import (
     CHECKED_AGAINST,
     INVENTED,

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from wizard.librechat.access import Reader, is_number
 from wizard.librechat.compose.model import Mount, Service, as_list, pairs, scalar
 from wizard.librechat.environment import Origin, of_process
+from wizard.librechat.permissions import Reader, is_number
 from wizard.system.clock import moment
 from wizard.system.processes import Completed, Processes
 from wizard.system.reading import load_json

@@ -19,11 +19,17 @@ from pathlib import Path
 
 from wizard.findings import Failure, Rule
 from wizard.language import Message
-from wizard.librechat.access import AccessPlan, Notice, plan_access, readers, same_access
 from wizard.librechat.backups import PART, Backup, Backups, parts_left
 from wizard.librechat.checkout import look_at
 from wizard.librechat.compose.deployment import read_deployment
 from wizard.librechat.env_file import EnvFile
+from wizard.librechat.permissions import (
+    Notice,
+    PermissionPlan,
+    plan_permissions,
+    readers,
+    same_permissions,
+)
 from wizard.librechat.runner import Evidence, Runner, judge, look_at_machine
 from wizard.rules import rule
 from wizard.settings import port_in
@@ -222,13 +228,13 @@ class EnvStore:
             give = self._access(content).give
             write_whole(self.target, content, prepare=give, part=self._part.name)
 
-    def _access(self, content: bytes) -> AccessPlan:
+    def _access(self, content: bytes) -> PermissionPlan:
         if not self._is_private:
-            return same_access(self.path, self.target)
+            return same_permissions(self.path, self.target)
         values: Mapping[str, str] = {}
         with suppress(Failure):  # an older file may be binary
             values = EnvFile.from_bytes(content).values()
-        return plan_access(self.path, self.target, self.runner(values).reader)
+        return plan_permissions(self.path, self.target, self.runner(values).reader)
 
     def _tidy(self) -> None:
         """Delete a killed run's files: this file's under the lock, others when they are old."""

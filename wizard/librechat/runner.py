@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from wizard.language import Message
-from wizard.librechat.access import Reader
 from wizard.librechat.checkout import Checkout
 from wizard.librechat.compose.deployment import Deployment
 from wizard.librechat.compose.model import Service, real_path, same_file
+from wizard.librechat.permissions import Reader
 from wizard.librechat.versions import parse_version
 from wizard.system.threads import begin
 

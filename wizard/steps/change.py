@@ -81,7 +81,7 @@ def _by_group(lines: Sequence[DiffLine]) -> dict[Section | None, list[str]]:
     return groups
 
 
-class Question(NamedTuple):
+class Confirmation(NamedTuple):
     """The texts of a confirmation.
 
     Attributes:
@@ -132,7 +132,7 @@ class Written(NamedTuple):
 
 
 def change_env(
-    change: EnvChange, question: Question, ports: Ports, *, yes: bool, dry_run: bool
+    change: EnvChange, question: Confirmation, ports: Ports, *, yes: bool, dry_run: bool
 ) -> Written:
     """Show the change, ask, and write it."""
     pages = show(change, ports, whole=dry_run)
@@ -159,7 +159,7 @@ def show(change: EnvChange, ports: Ports, *, whole: bool = False) -> Pages:
 
 def may_write(
     change: EnvChange,
-    question: Question,
+    question: Confirmation,
     ports: Ports,
     *,
     yes: bool,
@@ -187,7 +187,7 @@ def may_write(
 
 
 def consent(
-    question: Question,
+    question: Confirmation,
     ports: Ports,
     *,
     yes: bool,

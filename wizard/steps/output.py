@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wizard.language import Message
-from wizard.librechat.access import readers
 from wizard.librechat.env_store import UNWRITABLE
 from wizard.librechat.formats import FORMATS, sign_in_variables
+from wizard.librechat.permissions import readers
 from wizard.librechat.variables import is_secret
 from wizard.ports import Ports
 from wizard.steps.change import EnvChange

@@ -18,7 +18,7 @@ from wizard.language import Message, joined, sentences
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import NO_URLS
-from wizard.steps.change import Pages, Question, consent, show_changes
+from wizard.steps.change import Confirmation, Pages, consent, show_changes
 from wizard.steps.choose_access import choose_access, given_credential
 from wizard.ui.screen import Line, hint_line, setting_lines
 
@@ -26,7 +26,7 @@ SECRET_HIDDEN = rule("LA614")
 NOT_TAKEN = rule("LA619")
 NOT_READ_BACK = Message("Every change was made, but they could not be read back.")
 
-MAKE_CHANGES = Question(
+MAKE_CHANGES = Confirmation(
     text=Message("Make these changes?"),
     declined=Message("Nothing was changed."),
     dry_run=Message("Dry run: nothing was changed."),

@@ -11,7 +11,7 @@ from wizard.librechat.env_store import EnvStore
 from wizard.librechat.variables import REGISTRATION, is_enabled
 from wizard.ports import Ports
 from wizard.settings import Settings, is_public
-from wizard.steps.change import EnvChange, Question, change_env
+from wizard.steps.change import Confirmation, EnvChange, change_env
 
 if TYPE_CHECKING:
     from wizard.auth0.access import Doors
@@ -42,7 +42,7 @@ def ask_for_roles(
         ports.console.verbatim("Add to the .env, then restart LibreChat:", lines)
         return False
     change = EnvChange(store, content, before, after, changes)
-    question = Question(text=Message("Let in only users with this role?"))
+    question = Confirmation(text=Message("Let in only users with this role?"))
     return change_env(change, question, ports, yes=yes, dry_run=False).done
 
 

@@ -10,12 +10,12 @@ from typing import NamedTuple
 from wizard.execution import Result
 from wizard.language import Message
 from wizard.ports import Ports
-from wizard.steps.change import Question, consent
+from wizard.steps.change import Confirmation, consent
 from wizard.system.platforms import command_line
 from wizard.tunnels import trust
 from wizard.tunnels.local import TRUST_LATER
 
-RUN_THEM = Question(
+RUN_THEM = Confirmation(
     text=Message("Run these commands?"),
     declined=Message("Nothing was run."),
     dry_run=Message("Dry run: nothing was run."),
@@ -35,7 +35,7 @@ class StoreChange(NamedTuple):
 
     ca_file: Path
     remove: bool = False
-    question: Question = RUN_THEM
+    question: Confirmation = RUN_THEM
     yes: bool = False
     dry_run: bool = False
 

@@ -17,7 +17,7 @@ from wizard.librechat.variables import EMAIL_LOGIN, REGISTRATION, is_enabled, is
 from wizard.ports import Ports
 from wizard.settings import InvalidValue, Settings, is_public
 from wizard.steps.by_hand import show_first_administrator, show_what_to_close
-from wizard.steps.change import CHANGES_TO, Question, consent, write
+from wizard.steps.change import CHANGES_TO, Confirmation, consent, write
 from wizard.steps.init_progress import AUTH0_SET_UP, Progress, Step
 from wizard.ui.prompts import Choice, Prompter
 from wizard.ui.screen import setting_lines
@@ -283,7 +283,7 @@ def allow_domains(
         return False
     console.say(CHANGES_TO.filled(file=store.path))
     console.show(setting_lines("registration.allowedDomains", edit.removed, edit.added))
-    if not consent(Question(), ports, yes=True, dry_run=dry_run):
+    if not consent(Confirmation(), ports, yes=True, dry_run=dry_run):
         return False
     return write(store, content, edit.after, ports).done
 

@@ -194,7 +194,7 @@ def unlock(handle: int) -> None:
 def copy_acl(source: Path, target: Path) -> None:
     """On Windows, give the target the source's access control list, if there is a source.
 
-    `wizard.librechat.access` copies modes, and the lists of Linux.
+    `wizard.librechat.permissions` copies modes, and the lists of Linux.
 
     Raises:
         OSError: it cannot be read or set. A file system without lists has none to copy.

@@ -54,7 +54,7 @@ def is_number(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= len(str(1 << 32))
 
 
-class Access(NamedTuple):
+class Permissions(NamedTuple):
     """Owner, group and mode of a file or folder."""
 
     owner: int
@@ -62,7 +62,7 @@ class Access(NamedTuple):
     mode: int
 
     @classmethod
-    def of(cls, status: os.stat_result) -> "Access":
+    def of(cls, status: os.stat_result) -> "Permissions":
         """Return the access in a stat result."""
         return cls(status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
 
@@ -82,7 +82,9 @@ class Access(NamedTuple):
         return self.mode & stat.S_IRWXG != (self.mode & stat.S_IRWXO) << 3
 
 
-def kept(before: Access, folder: Access, reader: Reader | None, *, has_acl: bool = False) -> Access:
+def kept(
+    before: Permissions, folder: Permissions, reader: Reader | None, *, has_acl: bool = False
+) -> Permissions:
     """Return a file's access after a save: as before, without rights that no one needs.
 
     The group keeps rights that were given on purpose (with an ACL they are its mask), or in a
@@ -99,15 +101,15 @@ def kept(before: Access, folder: Access, reader: Reader | None, *, has_acl: bool
     return after
 
 
-def fresh(folder: Access, reader: Reader | None, user: int, group: int) -> Access:
+def fresh(folder: Permissions, reader: Reader | None, user: int, group: int) -> Permissions:
     """Return the access of a new file that `user` creates.
 
     Root's file belongs to the folder's owner, and LibreChat's user can read it. In a setgid folder
     the group can read it.
     """
-    after = Access(user, group, 0o600)
+    after = Permissions(user, group, 0o600)
     if folder.mode & stat.S_ISGID:
-        after = Access(user, folder.group, 0o640)
+        after = Permissions(user, folder.group, 0o640)
     if user:
         return after
     after = after._replace(owner=folder.owner, group=folder.group)
@@ -125,7 +127,7 @@ class Notice(NamedTuple):
     hint: str = ""
 
 
-class AccessPlan(NamedTuple):
+class PermissionPlan(NamedTuple):
     """The access of a file before a save (None for a new file) and after it.
 
     `path` is as the user named it, `target` the file itself, behind links.
@@ -133,8 +135,8 @@ class AccessPlan(NamedTuple):
 
     path: Path
     target: Path
-    before: Access | None
-    after: Access
+    before: Permissions | None
+    after: Permissions
     reader: Reader | None
 
     @property
@@ -175,7 +177,7 @@ class AccessPlan(NamedTuple):
                     raise
 
     def _give_owner(self, handle: int) -> None:
-        made, after = Access.of(os.fstat(handle)), self.after
+        made, after = Permissions.of(os.fstat(handle)), self.after
         if (made.owner, made.group) == (after.owner, after.group):
             return
         try:
@@ -198,31 +200,31 @@ class AccessPlan(NamedTuple):
             raise NOT_OURS_TO_GIVE.failure(detail, fix=fix if same_owner else None) from error
 
 
-def plan_access(path: Path, target: Path, reader: Reader | None) -> AccessPlan:
+def plan_permissions(path: Path, target: Path, reader: Reader | None) -> PermissionPlan:
     """Return the access that a save gives the file.
 
     Raises:
         OSError: the file's or folder's status cannot be read.
     """
-    folder = Access.of(target.parent.stat())
+    folder = Permissions.of(target.parent.stat())
     try:
-        before = Access.of(target.stat())
+        before = Permissions.of(target.stat())
     except FileNotFoundError:
         ours = (0, 0)
         if sys.platform != "win32":
             ours = os.geteuid(), os.getegid()
-        return AccessPlan(path, target, None, fresh(folder, reader, *ours), reader)
+        return PermissionPlan(path, target, None, fresh(folder, reader, *ours), reader)
     after = kept(before, folder, reader, has_acl=_label(target, _ACL) is not None)
-    return AccessPlan(path, target, before, after, reader)
+    return PermissionPlan(path, target, before, after, reader)
 
 
-def same_access(path: Path, target: Path) -> AccessPlan:
+def same_permissions(path: Path, target: Path) -> PermissionPlan:
     """Return a plan that keeps the file's access; a new file is readable by all.
 
     Raises:
         OSError: the file's or folder's status cannot be read.
     """
-    plan = plan_access(path, target, None)
+    plan = plan_permissions(path, target, None)
     return plan._replace(after=plan.before or plan.after._replace(mode=0o644))
 
 
@@ -241,7 +243,7 @@ def readers(path: Path) -> Message:
     return Message("Wrote {file}.")
 
 
-def unreadable(access: Access, reader: Reader, path: Path) -> Finding:
+def unreadable(access: Permissions, reader: Reader, path: Path) -> Finding:
     """Return LA506: LibreChat's user cannot read the file."""
     detail = Message(
         "LibreChat runs as user {user}; the file belongs to {owner}:{group} and has mode {mode}."
@@ -267,7 +269,7 @@ def unreadable(access: Access, reader: Reader, path: Path) -> Finding:
     )
 
 
-def _stays_open(access: Access, reader: Reader, path: Path) -> Finding:
+def _stays_open(access: Permissions, reader: Reader, path: Path) -> Finding:
     detail = Message(
         "LibreChat runs as user {user}; the file belongs to {owner}:{group}.",
         user=reader.user,
@@ -277,7 +279,7 @@ def _stays_open(access: Access, reader: Reader, path: Path) -> Finding:
     return STAYS_OPEN.finding(detail, fix=private_fix(reader, access, path))
 
 
-def private_fix(reader: Reader | None, access: Access, path: Path) -> Message:
+def private_fix(reader: Reader | None, access: Permissions, path: Path) -> Message:
     """Return the next step that closes the file to others, but not to LibreChat's user."""
     file = command_line([str(path)])
     closed = access._replace(mode=access.mode & ~stat.S_IRWXO)

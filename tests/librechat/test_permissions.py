@@ -15,21 +15,21 @@ import pytest
 
 from tests.fakes import make_world
 from wizard.findings import ExitCode, Failure
-from wizard.librechat.access import (
+from wizard.librechat.checkout import look_at
+from wizard.librechat.env_file import EnvFile
+from wizard.librechat.env_store import EnvStore
+from wizard.librechat.permissions import (
     NOT_OURS_TO_GIVE,
     STAYS_OPEN,
     UNREADABLE_IN_CONTAINER,
-    Access,
+    Permissions,
     Reader,
     fresh,
     kept,
     readers,
 )
-from wizard.librechat.checkout import look_at
-from wizard.librechat.env_file import EnvFile
-from wizard.librechat.env_store import EnvStore
 from wizard.settings import Settings
-from wizard.steps.change import EnvChange, Question, change_env
+from wizard.steps.change import Confirmation, EnvChange, change_env
 from wizard.steps.folder import folder_of
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes and users of POSIX")
@@ -37,7 +37,7 @@ only_root = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to become another user"
 )
 ADA, OTHER, GROUP = 1234, 2345, 3456
-PRIVATE_FOLDER = Access(ADA, ADA, 0o755)
+PRIVATE_FOLDER = Permissions(ADA, ADA, 0o755)
 COMPOSE = """
 services:
   api:
@@ -54,15 +54,15 @@ services:
         # A umask gave group and others the same access: not intended.
         (0o644, PRIVATE_FOLDER, None, 0o600),
         (0o666, PRIVATE_FOLDER, None, 0o600),
-        # Access for the group is intended.
+        # Permissions for the group is intended.
         (0o640, PRIVATE_FOLDER, None, 0o640),
         (0o664, PRIVATE_FOLDER, None, 0o660),
         (0o604, PRIVATE_FOLDER, None, 0o600),
         # The folder is shared: its files have its group, or the group can write to it.
-        (0o644, Access(ADA, GROUP, 0o2755), None, 0o640),
-        (0o644, Access(ADA, GROUP, 0o775), None, 0o640),
-        (0o644, Access(ADA, ADA, 0o775), None, 0o600),
-        (0o644, Access(ADA, GROUP, 0o1777), None, 0o600),
+        (0o644, Permissions(ADA, GROUP, 0o2755), None, 0o640),
+        (0o644, Permissions(ADA, GROUP, 0o775), None, 0o640),
+        (0o644, Permissions(ADA, ADA, 0o775), None, 0o600),
+        (0o644, Permissions(ADA, GROUP, 0o1777), None, 0o600),
         # LibreChat's own user keeps its access.
         (0o644, PRIVATE_FOLDER, Reader(ADA), 0o600),
         (0o644, PRIVATE_FOLDER, Reader(0), 0o600),
@@ -74,23 +74,25 @@ services:
     ],
 )
 def test_keeps_the_access_that_librechat_needs(
-    before: int, folder: Access, reader: Reader | None, after: int
+    before: int, folder: Permissions, reader: Reader | None, after: int
 ) -> None:
-    assert kept(Access(ADA, GROUP, before), folder, reader) == Access(ADA, GROUP, after)
+    assert kept(Permissions(ADA, GROUP, before), folder, reader) == Permissions(ADA, GROUP, after)
 
 
 @pytest.mark.parametrize(
     ("user", "folder", "reader", "after"),
     [
-        (ADA, PRIVATE_FOLDER, None, Access(ADA, ADA, 0o600)),
-        (ADA, Access(OTHER, GROUP, 0o2775), None, Access(ADA, GROUP, 0o640)),
-        (ADA, PRIVATE_FOLDER, Reader(OTHER, GROUP), Access(ADA, ADA, 0o600)),
-        (0, PRIVATE_FOLDER, Reader(ADA, ADA), Access(ADA, ADA, 0o600)),
-        (0, Access(0, 0, 0o755), Reader(OTHER, GROUP), Access(0, GROUP, 0o640)),
-        (0, Access(0, 0, 0o755), Reader(OTHER), Access(OTHER, 0, 0o600)),
+        (ADA, PRIVATE_FOLDER, None, Permissions(ADA, ADA, 0o600)),
+        (ADA, Permissions(OTHER, GROUP, 0o2775), None, Permissions(ADA, GROUP, 0o640)),
+        (ADA, PRIVATE_FOLDER, Reader(OTHER, GROUP), Permissions(ADA, ADA, 0o600)),
+        (0, PRIVATE_FOLDER, Reader(ADA, ADA), Permissions(ADA, ADA, 0o600)),
+        (0, Permissions(0, 0, 0o755), Reader(OTHER, GROUP), Permissions(0, GROUP, 0o640)),
+        (0, Permissions(0, 0, 0o755), Reader(OTHER), Permissions(OTHER, 0, 0o600)),
     ],
 )
-def test_a_new_file(user: int, folder: Access, reader: Reader | None, after: Access) -> None:
+def test_a_new_file(
+    user: int, folder: Permissions, reader: Reader | None, after: Permissions
+) -> None:
     assert fresh(folder, reader, user, user) == after
 
 
@@ -110,8 +112,8 @@ def store(folder: Path, tmp_path: Path) -> EnvStore:
     return EnvStore(folder / ".env", tmp_path / "state")
 
 
-def access_of(path: Path) -> Access:
-    return Access.of(path.stat())
+def access_of(path: Path) -> Permissions:
+    return Permissions.of(path.stat())
 
 
 def is_read_by(path: Path, user: int, groups: Sequence[int]) -> bool:
@@ -147,7 +149,7 @@ def test_librechat_in_docker_can_still_read_roots_file(
     assert finding.fix == f"Run: chown 1234 {store.path}; chmod 600 {store.path}"
     store.save(text, text + b"B=2\n")
     assert is_read_by(store.path, *reader)
-    assert access_of(store.path) == Access(0, 0, 0o604)
+    assert access_of(store.path) == Permissions(0, 0, 0o604)
     assert "every user of this machine can read it" in str(store.written)
     # Following the advice makes it private, and it stays private.
     os.chown(store.path, ADA, -1)
@@ -155,7 +157,7 @@ def test_librechat_in_docker_can_still_read_roots_file(
     assert not store.notice(text).findings
     store.save(text + b"B=2\n", text)
     assert is_read_by(store.path, *reader)
-    assert access_of(store.path) == Access(ADA, 0, 0o600)
+    assert access_of(store.path) == Permissions(ADA, 0, 0o600)
 
 
 @only_root
@@ -175,7 +177,8 @@ def said_of_a_change(store: EnvStore, *, dry_run: bool) -> str:
     change = EnvChange(store, content, before, *before.edited({"A": "1"}))
     world = make_world(store.path.parent)
     assert (
-        change_env(change, Question(), world.ports, yes=True, dry_run=dry_run).done is not dry_run
+        change_env(change, Confirmation(), world.ports, yes=True, dry_run=dry_run).done
+        is not dry_run
     )
     return world.said
 
@@ -214,7 +217,7 @@ def test_a_folder_that_a_group_shares(folder: Path, store: EnvStore) -> None:
     store.path.write_bytes(b"1")
     store.path.chmod(0o644)
     store.save(b"1", b"2")
-    assert access_of(store.path) == Access(0, GROUP, 0o640)
+    assert access_of(store.path) == Permissions(0, GROUP, 0o640)
     assert is_read_by(store.path, OTHER, [OTHER, GROUP])
     store.path.unlink()
     store.save(None, b"3")
@@ -260,7 +263,7 @@ def test_a_group_without_its_owner(
     if is_refused:
         assert said.startswith(NOT_OURS_TO_GIVE.id)
         assert f"chmod g= {store.path}" in said
-        assert (store.read(), access_of(store.path)) == (b"1", Access(ADA, GROUP, mode))
+        assert (store.read(), access_of(store.path)) == (b"1", Permissions(ADA, GROUP, mode))
     else:
         assert (said, store.read(), store.path.stat().st_mode & 0o077) == ("", b"2", 0)
     assert [path.name for path in folder.iterdir()] == [".env"]
