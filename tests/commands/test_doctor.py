@@ -22,7 +22,7 @@ from wizard.http import HttpClient, NetworkError, Response, Trouble
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_plan import Base, plan_env
 from wizard.settings import Settings
-from wizard.steps.prove import How, Proof, keep_proof
+from wizard.steps.proofs import How, Proof, keep_proof
 from wizard.steps.values import env_store, read_subject
 from wizard.system.clock import local_time
 from wizard.ui.screen import wrapped

@@ -11,7 +11,7 @@ from wizard.doctor.subject import Subject
 from wizard.librechat.compose.deployment import read_deployment
 from wizard.librechat.config_file import FILE_NAME
 from wizard.librechat.env_file import EnvFile
-from wizard.steps.prove import How, Proof, forget_proof, keep_proof, proof_of
+from wizard.steps.proofs import How, Proof, forget_proof, keep_proof, proof_of
 
 ENV = """
 OPENID_CLIENT_ID=abc

@@ -16,7 +16,7 @@ from wizard.findings import ExitCode, Failure
 from wizard.rules import rule
 from wizard.steps.init_progress import InitResult
 from wizard.steps.options import InitOptions
-from wizard.steps.prove import How, Proof, keep_proof
+from wizard.steps.proofs import How, Proof, keep_proof
 from wizard.steps.values import env_store, read_subject
 from wizard.system.desktop import Desktop
 from wizard.ui.prompts import Back

@@ -29,7 +29,7 @@ from wizard.ports import Ports
 from wizard.settings import Settings
 from wizard.steps.init_progress import InitResult
 from wizard.steps.options import InitOptions
-from wizard.steps.prove import forget_proof
+from wizard.steps.proofs import forget_proof
 from wizard.steps.questions import SUGGESTED_AUDIENCE
 from wizard.steps.tunnel_menu import OpenedUrls
 from wizard.system import loopback

@@ -19,7 +19,7 @@ from wizard.librechat.env_store import EnvStore
 from wizard.ports import Ports
 from wizard.rules import all_rules
 from wizard.steps.doctor_screen import merged_findings, show_examination, show_proof
-from wizard.steps.prove import How, proof_of
+from wizard.steps.proofs import How, proof_of
 from wizard.steps.values import INVALID_VALUE, MISSING_OPTION, env_store, read_subject
 from wizard.system.clock import local_time
 

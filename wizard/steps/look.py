@@ -17,7 +17,7 @@ from wizard.steps.by_hand import open_page
 from wizard.steps.choose_access import CLI, credential_at_hand, tenant_at_hand
 from wizard.steps.folder import tell_folder
 from wizard.steps.init_progress import InitResult, Progress
-from wizard.steps.prove import proof_of
+from wizard.steps.proofs import proof_of
 from wizard.steps.questions import needed
 from wizard.steps.tunnel_menu import OpenedUrls, tunnel_offers
 from wizard.steps.values import read_subject

@@ -30,7 +30,8 @@ from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import is_loopback
 from wizard.sign_in_traffic import Passage, Step, recorded
-from wizard.steps.prove import How, open_in_browser, remember
+from wizard.steps.proofs import How, remember
+from wizard.steps.prove import open_in_browser
 
 if TYPE_CHECKING:
     from wizard.tunnels.local_api import LocalApi
