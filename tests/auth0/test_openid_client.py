@@ -101,6 +101,11 @@ def cases(now: float) -> list[tuple[Json, bool]]:
     singles += [("claims", name, value) for name, values in CLAIMS.items() for value in values]
     drawn = random.Random(SEED)
     changes = [[each] for each in singles] + [drawn.sample(singles, 2) for _ in range(400)]
+    changes += [
+        [("claims", "aud", audience), ("claims", "azp", party)]
+        for audience in CLAIMS["aud"]
+        for party in CLAIMS["azp"]
+    ]
     found = []
     for change in [[], *changes]:
         answer, claims, access = good(now)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -339,6 +339,35 @@ def test_the_sign_in_survives_every_attack() -> None:
             user.get(target.replace("{state}", state), headers, method)
         user.come_back()
         assert user.sign_in.wait(60).ok
+
+
+class Meanwhile:
+    """A tenant; something else happens before it answers the first exchange of a code."""
+
+    def __init__(self, tenant: ScriptedTenant) -> None:
+        self._tenant = tenant
+        self.acts: list[Callable[[], object]] = []
+
+    def request(self, method: str, url: str, **given: Any) -> Response:
+        if method == "POST" and self.acts:
+            self.acts.pop()()
+        return self._tenant.request(method, url, **given)
+
+
+def test_of_two_sign_ins_at_once_the_first_that_ends_counts() -> None:
+    assert DISCOVERY is not None
+    tenant = ScriptedTenant(refresh=tokens("of the refresh"))
+    meanwhile, port = Meanwhile(tenant), free_port()
+    exchange = Exchange(SETTINGS, DISCOVERY, (jwk(),), meanwhile, FakeClock())
+    with SignIn(exchange, port) as sign_in:
+        late, first = User(sign_in, port, tenant), User(sign_in, port, tenant)
+        late.begin()
+        first.begin()
+        meanwhile.acts.append(first.come_back)
+        page = late.come_back()
+        assert page.status == 409
+        assert "The sign-in is over." in page.text
+        assert sign_in.wait(60).ok
 
 
 def test_rejects_a_replayed_callback() -> None:

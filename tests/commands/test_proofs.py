@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes import make_world
 from wizard.doctor.subject import Subject
 from wizard.librechat.compose.deployment import read_deployment
 from wizard.librechat.config_file import FILE_NAME
 from wizard.librechat.env_file import EnvFile
-from wizard.steps.proofs import How, Proof, forget_proof, keep_proof, proof_of
+from wizard.librechat.log import Traces
+from wizard.steps.proofs import How, Proof, forget_proof, keep_proof, proof_of, remember
 
 ENV = """
 OPENID_CLIENT_ID=abc
@@ -91,6 +93,18 @@ def test_rejects_a_forged_time_or_method(tmp_path: Path) -> None:
     kept.write_text(json.dumps({**json.loads(kept.read_text()), "how": "hearsay"}))
 
     assert proof_of(tmp_path, subject_of(tmp_path)) is None
+
+
+def test_a_librechat_that_is_older_than_its_files_proves_nothing(tmp_path: Path) -> None:
+    ports = make_world(tmp_path).ports
+    subject = subject_of(tmp_path)
+    stale = subject._replace(traces=Traces(started=1000.0, newer={".env": 2000.0}))
+
+    remember(ports, stale, How.LIBRECHAT, is_proved=True)
+    assert proof_of(ports.state_dir, subject) is None
+
+    remember(ports, subject, How.LIBRECHAT, is_proved=True)
+    assert proof_of(ports.state_dir, subject) == Proof(ports.clock.now(), How.LIBRECHAT)
 
 
 def test_forgets_a_proof(tmp_path: Path) -> None:

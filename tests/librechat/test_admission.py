@@ -85,6 +85,12 @@ def test_rejects_a_domain_that_is_not_allowed(domains: list[object]) -> None:
     assert rules(user(), {}, domains) == ["LA587"]
 
 
+def test_the_domain_is_what_follows_the_first_at() -> None:
+    strange = user(email='"jo@evil.test"@field.test')
+    assert rules(strange, {}, ["field.test"]) == ["LA587"]
+    assert rules(user(email="jo@field.test@evil.test"), {}, ["field.test"]) == []
+
+
 def test_the_claim_of_the_e_mail_address_can_be_chosen() -> None:
     chosen = {"OPENID_EMAIL_CLAIM": "mail"}
 

@@ -398,6 +398,18 @@ def test_does_not_follow_another_users_link(folder: Path, state: Path, tmp_path:
     assert EnvStore(link, state).read() == b"1"
 
 
+@only_root
+def test_follows_roots_link(
+    folder: Path, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.write_bytes(b"1")
+    os.chown(theirs, NOBODY, NOBODY)
+    (folder / ".env").symlink_to(theirs)
+    monkeypatch.setattr(os, "geteuid", lambda: NOBODY + 1)
+    assert EnvStore(folder / ".env", state).read() == b"1"
+
+
 def test_rejects_a_link_loop(store: EnvStore, folder: Path) -> None:
     store.path.symlink_to("other")
     (folder / "other").symlink_to(".env")
