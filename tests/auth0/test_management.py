@@ -392,11 +392,25 @@ def test_sends_a_write_once() -> None:
         assert len(tenant.sent) == 1
 
 
-# -- the token ------------------------------------------------------------------------------------
-
-
 def error(message: str, code: str = "c", status: int = 403) -> Callable[[str, str], Response]:
     return respond({"statusCode": status, "message": message, "errorCode": code}, status)
+
+
+@pytest.mark.parametrize(
+    ("message", "rule"),
+    [
+        ("Insufficient scope, expected any of: read:rate_limit_policies", "LA602"),
+        ("Please upgrade your subscription to enable this.", "LA603"),
+    ],
+)
+def test_a_plan_that_lacks_a_feature_is_no_missing_scope(message: str, rule: str) -> None:
+    """Auth0 gives both the same code; recordings of auth0-deploy-cli."""
+    failure = refused(Tenant(error(message, "insufficient_scope")))
+
+    assert failure.finding.rule.id == rule
+
+
+# -- the token ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -173,6 +173,15 @@ def test_recognizes_the_status_of_a_refusal_by_the_error(
     assert (answered, said["statusCode"], said.get("message")) == (status, status, message)
 
 
+def test_a_missing_scope_without_a_name_is_none() -> None:
+    """As the CLI shows a plan that lacks a feature."""
+    lacks = "Request failed because access token lacks scope: .\n If authenticated via client"
+
+    _, status, said = ask("POST", "clients", Completed(1, "", lacks))
+
+    assert (status, said) == (403, {"statusCode": 403})
+
+
 def test_a_removal_needs_no_confirmation() -> None:
     cli, _, _ = ask("DELETE", "roles/rol_1", Completed(0, "{}", ""))
 

@@ -30,7 +30,7 @@ CLI_FAILED = rule("LA618")
 CLI_SECONDS = 60.0
 _MAX_CONFIG_BYTES = 1 << 20
 _NO_CONFIG = (OSError, ValueError, KeyError, TypeError, AttributeError)
-_LACKS_SCOPE = r"lacks scope: ([a-z_]+:[a-z_]+)"
+_LACKS_SCOPE = r"lacks scope: ([a-z_]+:[a-z_]+)?"
 # RFC 6750 §2.1.
 _BEARER = r"[A-Za-z0-9._~+/-]+=*"
 # Success has no body there; a refusal has none either, so that the result is read back.
@@ -212,6 +212,8 @@ def _answer(done: Completed, method: str, url: str) -> Response:
 
 def _refusal(done: Completed, url: str) -> Response:
     if lacks := re.search(_LACKS_SCOPE, done.stderr):
+        if not lacks[1]:  # so it shows a plan that lacks a feature
+            return _json_response(url, 403, {"statusCode": 403})
         message = f"Insufficient scope, expected any of: {lacks[1]}"
         said = {"statusCode": 403, "errorCode": "insufficient_scope", "message": message}
         return _json_response(url, 403, said)

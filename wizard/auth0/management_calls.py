@@ -192,7 +192,8 @@ def _failure(status: int, said: Json | None, secrets: Collection[str]) -> Failur
         quoted(value, secrets=secrets) if isinstance(value := said.get(name), str) else ""
         for name in ("message", "errorCode")
     )
-    if status == 403 and code == "insufficient_scope":
+    # Auth0 gives a plan that lacks a feature the same code (recordings of auth0-deploy-cli).
+    if status == 403 and code == "insufficient_scope" and "upgrade" not in message:
         return SCOPES_MISSING.failure(f"{message}.")
     rule = REFUSED if status in {400, 403} else _BY_STATUS.get(status, NOT_UNDERSTOOD)
     is_limit = any(word in f"{code} {message}".lower() for word in _LIMIT_WORDS)
