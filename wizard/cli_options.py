@@ -122,7 +122,7 @@ _PORT = _url(
 _REUSE_TOKENS = _auth0(
     "--reuse-tokens/--no-reuse-tokens",
     "Use Auth0's tokens for LibreChat's sessions; this needs an API."
-    " By default on where LibreChat supports it (0.8.0 and later).",
+    " By default on where LibreChat supports it (0.8.1 and later).",
     kind=bool | None,
 )
 ROOT = {

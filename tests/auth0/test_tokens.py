@@ -316,6 +316,18 @@ def test_explains_a_bad_refresh(refreshed: Tokens | OAuthError, rule: str) -> No
     assert rules(judgement) == [rule]
 
 
+def test_a_librechat_that_needs_rotation_gets_a_new_refresh_token() -> None:
+    old = replace(EXPECTED, needs_rotation=True)
+    assert judge(expected=old).ok
+    kept = replace(GOOD, refresh_token="")
+    assert judge(GOOD, kept).ok
+
+    judgement = judge(GOOD, kept, old)
+
+    assert rules(judgement) == ["LA417"]
+    assert "Refresh Token Rotation" in judgement.findings[0].fix
+
+
 def test_reports_a_fault_of_both_access_tokens_once() -> None:
     bad = replace(GOOD, access_token=access_token(key=MAC_KEY, algorithm="HS256"))
     judgement = judge(bad, bad)

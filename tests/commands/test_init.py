@@ -443,8 +443,9 @@ def rules(result: InitResult) -> set[str]:
 
 
 class TestVersions:
-    def test_keeps_token_reuse_off_where_it_cannot_work(self, checkout: Path) -> None:
-        result, said = init(of_version(checkout, "0.7.9"), options())
+    @pytest.mark.parametrize("version", ["0.7.9", "0.8.0"])
+    def test_keeps_token_reuse_off_where_it_cannot_work(self, version: str, checkout: Path) -> None:
+        result, said = init(of_version(checkout, version), options())
 
         values = read(checkout)
         assert values["OPENID_REUSE_TOKENS"] == "false"
@@ -452,7 +453,7 @@ class TestVersions:
         assert "OPENID_AUDIENCE" not in values
         assert rules(result) >= {"LA173"}
         assert result.exit_code is ExitCode.OK
-        assert "0.7.9" in said
+        assert version in said
 
     def test_warns_when_it_is_enabled_anyway(self, checkout: Path) -> None:
         folder = of_version(checkout, "0.7.9")

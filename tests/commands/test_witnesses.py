@@ -26,6 +26,7 @@ from wizard.tunnels.local_api import LocalApi
 BEFORE, SINCE = 900.0, 1000.0
 HOME = ("Location", "https://chat.field.test")
 LOGIN = ("Location", "https://chat.field.test/login?redirect=false&error=auth_failed")
+FAILURE = ("Location", "https://chat.field.test/oauth/error")
 HELD = ("Set-Cookie", "refreshToken=a-value; Path=/; HttpOnly")
 GONE = ("set-cookie", "refreshToken=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT")
 
@@ -54,6 +55,7 @@ def user(status: int, at: float = 1002.0) -> Passage:
         ([callback(302, HOME)], 1, ["LA581"]),
         ([callback(302, HOME, GONE)], 1, ["LA581"]),
         ([callback(302, LOGIN)], 0, ["LA436"]),
+        ([callback(302, FAILURE)], 0, ["LA436"]),
         ([callback(302, LOGIN), callback(302, HOME, HELD, at=1003.0), user(200, 1004.0)], 3, []),
         ([callback(400)], 0, ["LA436"]),
         ([callback(500)], 0, ["LA436"]),

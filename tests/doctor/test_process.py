@@ -149,6 +149,18 @@ def test_newer_versions_retry_discovery(folder: Path, version: str, step: str) -
     assert "NODE_EXTRA_CA_CERTS" in shown.fix
 
 
+@pytest.mark.parametrize(
+    ("version", "step"),
+    [("0.8.0", "Update LibreChat"), ("0.8.1", "Switch on Allow Offline Access")],
+)
+def test_an_old_librechat_loses_the_refresh_token_itself(
+    folder: Path, version: str, step: str
+) -> None:
+    runs = runner(NOW + 5)._replace(version=version)
+
+    assert with_remedy(rule("LA581").finding(), subject(folder, runs)).fix.startswith(step)
+
+
 def test_a_shell_value_must_be_removed_there(folder: Path) -> None:
     runs = runner(NOW + 5, OPENID_AUDIENCE="https://api.test")
     other = rule("LA524").finding(variable="OPENID_AUDIENCE")

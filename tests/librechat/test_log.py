@@ -83,6 +83,59 @@ def test_each_known_message_has_its_rule(expected: str, tmp_path: Path) -> None:
     assert rules(tmp_path) == [expected]
 
 
+OF_REQUEST = '{"requestId":"7f3a","request_method":"GET","request_path":"/oauth"}'
+OTHER_USER = "[openidStrategy] Rejected email fallback for a@b.test: stored openidId does not match"
+
+
+def of_page(category: str) -> str:
+    fields = {"requestId": "7f3a", "primary_failure_reason_category": category}
+    return f"{STORM} {json.dumps(fields, separators=(',', ':'))}"
+
+
+# As other versions write them: 0.8.0 in its files and on its console, and 0.8.8.
+OTHER_VERSIONS = [
+    ("LA581", error_line(5, "[setOpenIDAuthTokens] No access or refresh token found in tokenset")),
+    ("LA585", error_line(5, "Error in OAuth authentication: Only staff may sign in")),
+    ("LA587", error_line(5, "Error in OAuth authentication: Email domain not allowed")),
+    ("LA591", error_line(5, "Error in OAuth authentication: Unknown error")),
+    (
+        "LA584",
+        error_line(
+            5, "ErrorController => error server responded with an error in the response body"
+        ),
+    ),
+    ("LA585", debug_line(5, "warn", f"Only staff may sign in {OF_REQUEST}")),
+    ("LA591", debug_line(5, "warn", f"auth_failed {OF_REQUEST}")),
+    ("LA588", debug_line(5, "warn", f"{OTHER_USER} token sub {OF_REQUEST}")),
+    ("LA590", debug_line(5, "warn", of_page("malformed_jwt"))),
+]
+
+
+@pytest.mark.parametrize(("expected", "line"), OTHER_VERSIONS)
+def test_lines_of_other_versions_have_the_same_rules(
+    expected: str, line: str, tmp_path: Path
+) -> None:
+    write(tmp_path, "error" if line.startswith("{") else "debug", line)
+
+    (finding,) = findings(tmp_path)
+
+    assert finding.rule.id == expected
+    assert "requestId" not in finding.detail
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        of_page("expired_jwt"),
+        f"[openidStrategy] user not found with email: a@b.test {OF_REQUEST}",
+    ],
+)
+def test_lines_of_0_8_8_that_are_no_faults(message: str, tmp_path: Path) -> None:
+    write(tmp_path, "debug", debug_line(5, "warn", message))
+
+    assert rules(tmp_path) == []
+
+
 def test_an_expired_bearer_and_meilisearch_are_not_faults(tmp_path: Path) -> None:
     write(tmp_path, "error", error_line(1, "[indexSync] error fetch failed"))
     storm = (

@@ -66,7 +66,7 @@ class _Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """Gets tokens as LibreChat does, and judges them; `admit` judges the user too."""
+    """Gets tokens as LibreChat does, and judges them; `admit` and `needs_rotation` as expected."""
 
     settings: Settings
     discovery: Discovery
@@ -74,6 +74,7 @@ class Exchange:
     http: HttpClient
     clock: Clock = field(default_factory=Clock)
     admit: Admit | None = None
+    needs_rotation: bool = False
 
     def judge(self, code: str, attempt: _Attempt) -> Judgement:
         """Exchange the code, refresh the tokens, and judge both."""
@@ -83,7 +84,13 @@ class Exchange:
             return Judgement((CheckResult.failed(Check.EXCHANGE, network_finding(error)),))
         now = self.clock.now()
         expected = Expected(
-            self.settings, self.discovery, self.keys, attempt.nonce, now, self.admit
+            self.settings,
+            self.discovery,
+            self.keys,
+            attempt.nonce,
+            now,
+            self.admit,
+            self.needs_rotation,
         )
         return judge_tokens(expected, tokens, self._refresh(tokens))
 

@@ -90,7 +90,10 @@ Admit = Callable[[Mapping[str, Any], Mapping[str, Any] | None], Sequence[Finding
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What the tokens must match; `now` is in seconds since the epoch."""
+    """What the tokens must match; `now` is in seconds since the epoch.
+
+    `needs_rotation`: whether LibreChat needs a new refresh token from each refresh.
+    """
 
     settings: Settings
     discovery: Discovery
@@ -98,6 +101,7 @@ class Expected:
     nonce: str
     now: float
     admit: Admit | None = None
+    needs_rotation: bool = False
 
 
 def read_tokens(answer: Response) -> Tokens | OAuthError:
@@ -374,6 +378,17 @@ def _missing_refresh_token(tokens: Tokens, settings: Settings) -> Finding:
     )
 
 
+def _not_rotated(settings: Settings) -> Finding:
+    return NO_REFRESH_TOKEN.finding(
+        "The refresh returned no new one, which LibreChat before 0.8.1 needs.",
+        fix=Message(
+            "Update LibreChat, or set OPENID_REUSE_TOKENS=false. Or switch on Refresh Token"
+            " Rotation in Applications → your application → Settings ({application}).",
+            application=dashboard.application(settings.client_id, domain=settings.domain),
+        ),
+    )
+
+
 def _judge_refreshed(
     refreshed: Tokens | OAuthError, known: Sequence[Finding], expected: Expected
 ) -> CheckResult:
@@ -396,6 +411,8 @@ def _failure_of_refresh(refreshed: Tokens | OAuthError, expected: Expected) -> F
         return ANSWER_REFUSED.finding(refreshed.refusal)
     if not refreshed.id_token:
         return REFRESHED_WITHOUT_ID_TOKEN.finding()
+    if expected.needs_rotation and not refreshed.refresh_token:
+        return _not_rotated(expected.settings)
     return _refused_id_token(read(refreshed.id_token), expected) or _failure_of_access_token(
         read(refreshed.access_token), expected
     )

@@ -8,8 +8,9 @@ from wizard.doctor.check import Check, Violation, check
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding, Severity
 from wizard.language import Message, ended, sentences
-from wizard.librechat.log import UNKNOWN_ERROR, judge_log
+from wizard.librechat.log import NO_REFRESH_TOKEN, UNKNOWN_ERROR, judge_log
 from wizard.librechat.restart import restart_fix
+from wizard.librechat.version_gates import KEEPS_SESSIONS, VERSION_FAULT
 from wizard.rules import rule
 from wizard.system.clock import local_time
 
@@ -56,6 +57,8 @@ def with_remedy(finding: Finding, subject: Subject) -> Finding:
         return finding._replace(detail=seen, fix=_without(name, subject), variable=name)
     if finding.variable and _is_kept_back(finding.variable, subject):
         return finding._replace(fix=_passing_on(finding.variable, subject))
+    if finding.rule is NO_REFRESH_TOKEN and subject.runs_before(KEEPS_SESSIONS):
+        return finding._replace(fix=VERSION_FAULT.fix)
     if finding.rule.id in _UNREACHABLE and version and not subject.runs_before(RETRIES_DISCOVERY):
         fix = Message(
             "Wait a minute: LibreChat {version} tries again without a restart. If the error"

@@ -1,6 +1,7 @@
 """What LibreChat left behind: when it started, and what its log says about the start and sign-ins.
 
-Sources: packages/data-schemas/src/config/winston.ts, and lines that LibreChat v0.8.7 wrote.
+Sources: packages/data-schemas/src/config/winston.ts, and lines that LibreChat v0.7.9 to v0.8.8-rc1
+wrote.
 """
 
 import os
@@ -50,6 +51,11 @@ _TEXT_LINE = (
     r"(?:\d{4}-\d\d-\d\d[T ]\S+ )?"  # `docker logs --timestamps` puts its own before LibreChat's
     r"\[?(?P<level>error|warn|info|debug)\]?: (?P<message>.*)"
 )
+# A callback that failed, since 0.8.7 and before.
+_CALLBACK_FAILED = "Callback authentication failed"
+_FAILED = rf"(?:{_CALLBACK_FAILED}|Error in OAuth authentication:)"
+# What 0.8.8 adds to a line: the request that it belongs to.
+_OF_REQUEST = r" \{\"(?:tenantId|userId|requestId)\":.*"
 # Of the object that a file has below the line of a debug message.
 _REASON = r"  reason: \"(?P<reason>[^\"]*)\","
 _E_MAIL = r"[\w.%+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}"
@@ -90,27 +96,38 @@ def _rows() -> tuple[_Row, ...]:
         _Row(r"Server listening (?:at|on) ", "life", None),
         _Row(r"OpenID Connect configured successfully", "start", None),
         _Row(r"OpenID Connect configuration failed", "start", rule("LA582")),
-        _Row(r"No refresh token available", "sign-in", NO_REFRESH_TOKEN),
+        # Up to 0.8.0 the second.
+        _Row(
+            r"No refresh token available|No access or refresh token found in tokenset",
+            "sign-in",
+            NO_REFRESH_TOKEN,
+        ),
         _Row(r"Unable to verify authorization request state", "sign-in", rule("LA583")),
         _Row(r"server responded with an error in the response body", "sign-in", rule("LA584")),
         _Row(r"You must have .{1,200}? role to log in", "sign-in", LACKS_ROLE),
         _Row(r"[Ee]mail domain not allowed", "sign-in", DOMAIN_REFUSED),
-        _Row(r"was registered with \"?(?P<reason>\w+)\"? provider", "sign-in", rule("LA588")),
-        _Row(r"User validation failed: email", "sign-in", rule("LA589")),
-        # Seen in v0.8.7: the console has the last reason, a file only the first one.
         _Row(
-            r"Authentication failed after all strategies.*\binvalid signature"
+            r"was registered with \"?(?P<reason>\w+)\"? provider"
+            r"|Rejected .{1,400}?: stored openid\w+ does not match token \w+",
+            "sign-in",
+            rule("LA588"),
+        ),
+        _Row(r"User validation failed: email", "sign-in", rule("LA589")),
+        # In v0.8.7 the console has the last reason, a file only the first one; 0.8.8 has kinds.
+        _Row(
+            r"Authentication failed after all strategies.*(?:\binvalid signature"
+            r'|"primary_failure_reason_category":"malformed_jwt")'
             r"|OpenID JWT auth failed.*\bsecret or public key must be provided",
             "sign-in",
             rule("LA590"),
         ),
         _Row(
             r"authorization response from the server is an error"
-            r"|Callback authentication failed (?!auth_failed)(?P<reason>.+)",
+            rf"|{_FAILED} (?!auth_failed|Unknown error)(?P<reason>.+)",
             "sign-in",
             rule("LA585"),
         ),
-        _Row(r"Callback authentication failed", "sign-in", UNKNOWN_ERROR),
+        _Row(_FAILED, "sign-in", UNKNOWN_ERROR),
         _Row(r"\[openidStrategy\] login success", "sign-in", None),
     )
 
@@ -304,7 +321,7 @@ def _is_same_attempt(before: _Outcome, line: Line) -> bool:
 
 
 def _seen(where: str, reason: str, at: float | None) -> Message:
-    text = one_line(re.sub(_E_MAIL, "…@…", reason)).strip()
+    text = one_line(re.sub(_E_MAIL, "…@…", re.sub(_OF_REQUEST, "", reason))).strip()
     shown = shortened(text, _SHOWN_LENGTH)
     if at is None:
         return Message("{where}: {line}", where=where, line=shown)
@@ -346,4 +363,10 @@ def _code(content: Mapping[str, object]) -> str:
 
 def _text_line(line: str) -> Line | None:
     found = re.match(_TEXT_LINE, line)
-    return Line(moment(found["at"]), found["level"], found["message"]) if found else None
+    if found is None:
+        return None
+    message = found["message"]
+    is_of_callback = '"request_path":"/oauth"' in message and not message.startswith("[")
+    if is_of_callback and found["level"] == "warn":  # a file has only the reason
+        message = f"{_CALLBACK_FAILED} {message}"
+    return Line(moment(found["at"]), found["level"], message)

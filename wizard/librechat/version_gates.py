@@ -1,7 +1,7 @@
 """What each LibreChat version can do, and where it fails: the same for `init` and for the rules.
 
 Source: api/strategies/openidStrategy.js and api/server/services/AuthService.js at the releases'
-tags. Read there, not run.
+tags. 0.7.9, 0.8.0, 0.8.4 and 0.8.8-rc1 were run, the others read only.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,6 +25,8 @@ REUSE_STAYS_OFF = rule("LA173")
 # Before it LibreChat sends no audience, so Auth0's access tokens are opaque, and LibreChat takes
 # the access token for its own session (issue 8796).
 SENDS_AUDIENCE = "0.8.0-rc1"
+# Before it LibreChat drops a refresh without a new refresh token, and its page refreshes at once.
+KEEPS_SESSIONS = "0.8.1-rc2"
 
 
 class Setup(NamedTuple):
@@ -109,10 +111,10 @@ _GATES = (
     _Gate(AUDIENCE_LIST_TOO_NEW, "OPENID_AUDIENCE", "", "0.8.7", lambda it: len(it.audiences) > 1),
     _fault(
         SENDS_AUDIENCE,
-        "0.8.1-rc2",
+        KEEPS_SESSIONS,
         Message(
-            "people are signed out at the first refresh, unless Refresh Token Rotation is on in"
-            " the application's settings at Auth0"
+            "people return to the login page at once, unless Refresh Token Rotation is on in the"
+            " application's settings at Auth0"
         ),
     ),
     _fault(
@@ -147,12 +149,12 @@ def announced(setup: Setup) -> Iterator[Finding]:
 
 
 def settled_reuse(version: str, *, wanted: bool, insists: bool) -> tuple[bool, tuple[Finding, ...]]:
-    """Return whether tokens are reused, and why not where the version forbids it.
+    """Return whether tokens are reused, and why not where the version loses sessions.
 
     With `insists`, the user asked for it by name.
     """
     is_possible = insists and is_read("OPENID_REUSE_TOKENS", version)
-    if not wanted or is_possible or not is_older(version, SENDS_AUDIENCE):
+    if not wanted or is_possible or not is_older(version, KEEPS_SESSIONS):
         return wanted, ()
     detail = Message("This is LibreChat {version}.", version=version)
     return False, (REUSE_STAYS_OFF.finding(detail, variable="OPENID_REUSE_TOKENS"),)

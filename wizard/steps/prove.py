@@ -39,11 +39,20 @@ def exchange_for(
 ) -> "Exchange":
     """Return what exchanges the code of a sign-in and judges the tokens as LibreChat does."""
     from wizard.auth0.sign_in import Exchange
+    from wizard.librechat.version_gates import KEEPS_SESSIONS
 
     if report.discovery is None:
         raise ValueError("a sign-in needs the tenant's metadata")
     admit = _admission(subject)
-    return Exchange(settings, report.discovery, report.keys, ports.http, ports.clock, admit)
+    return Exchange(
+        settings,
+        report.discovery,
+        report.keys,
+        ports.http,
+        ports.clock,
+        admit,
+        subject.runs_before(KEEPS_SESSIONS),
+    )
 
 
 def _admission(subject: "Subject") -> "Admit":

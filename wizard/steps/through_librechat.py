@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wizard.defaults import SECONDS_TO_SIGN_IN
 from wizard.doctor.examine import causes_of
-from wizard.doctor.process import STARTED_EARLIER
+from wizard.doctor.process import STARTED_EARLIER, with_remedy
 from wizard.doctor.registry import RUNNING_CHECKS, diagnose
 from wizard.doctor.subject import Subject
 from wizard.findings import ExitCode, Failure, Finding, Severity, exit_code_of
@@ -159,7 +159,8 @@ def prove_through_librechat(
     open_in_browser(f"{public_url}{Step.START}", ports)
     with ports.console.working("Waiting for the sign-in"):
         evidence = _wait(witnesses, since, seconds, ports)
-    evidence = replace(evidence, findings=(*findings, *_judged(evidence.together)))
+    judged = (with_remedy(each, subject) for each in _judged(evidence.together))
+    evidence = replace(evidence, findings=(*findings, *judged))
     remember(ports, subject, How.LIBRECHAT, is_proved=evidence.is_proved)
     return _shown(evidence, ports)
 
