@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from wizard.settings import CALLBACK_PATH, query_of
 from wizard.system.state_file import StateFile
@@ -49,8 +48,7 @@ def passage(path: str, status: int, fields: Iterable[tuple[str, str]], at: float
                 is_set = cookie.strip() == "refreshToken" and not rest.startswith(";")
                 has_refresh_token = has_refresh_token or is_set
             case "location":
-                leads_to_error = urlsplit(value).path.endswith(_FAILURE)
-                is_refused = leads_to_error or "error" in query_of(value)
+                is_refused = value.endswith(_FAILURE) or "error" in query_of(value)
             case _:
                 pass
     return Passage(at, Step(path), status, has_refresh_token, is_refused)

@@ -128,12 +128,62 @@ def test_lines_of_other_versions_have_the_same_rules(
     [
         of_page("expired_jwt"),
         f"[openidStrategy] user not found with email: a@b.test {OF_REQUEST}",
+        f"Error parsing conversation {OF_REQUEST.replace('/oauth', '/api/convos')}",
     ],
 )
-def test_lines_of_0_8_8_that_are_no_faults(message: str, tmp_path: Path) -> None:
+def test_other_lines_of_0_8_8_say_nothing(message: str, tmp_path: Path) -> None:
     write(tmp_path, "debug", debug_line(5, "warn", message))
 
     assert rules(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("level", "message", "expected"),
+    [
+        ("error", "Only staff may sign in", ["LA585"]),
+        ("error", "auth_failed", ["LA591"]),
+        ("error", 'Unknown authentication strategy "openid"', []),
+        ("warn", "Only staff may sign in", []),
+    ],
+)
+def test_a_file_before_0_8_7_has_only_the_reason_behind_a_request(
+    level: str, message: str, expected: list[str], tmp_path: Path
+) -> None:
+    asked = debug_line(5, "debug", "X-Forwarded headers detected in OAuth request:")
+    fields = ["{", '  x-forwarded-proto: "https",', "}"]
+    write(tmp_path, "debug", asked, *fields, debug_line(6, level, message))
+
+    assert rules(tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("connect ECONNREFUSED 127.0.0.1:27017", "connect ECONNREFUSED 127.0.0.1:27017"),
+        ("There was an uncaught error: JwtStrategy requires a secret", "JwtStrategy requires"),
+        ("Failed to start server: no", ": no"),
+    ],
+)
+def test_an_error_of_the_start_is_known_by_its_stack(
+    message: str, reason: str, tmp_path: Path
+) -> None:
+    stack = "Error: it\n    at async startServer (/srv/chat/api/server/index.js:137:3)"
+    no_config = "ENOENT: no such file or directory, open '/srv/chat/librechat.yaml'"
+    dies = error_line(2, message, stack=stack)
+    write(tmp_path, "error", dies, error_line(3, no_config, stack=stack))
+    (finding,) = judge_log(read_log(tmp_path, {}, 0.0), is_running=False)
+
+    assert finding.rule.id == "LA580"
+    assert reason in finding.detail
+
+    write(tmp_path, "debug", debug_line(9, "info", "Server listening at http://localhost:3080"))
+    assert rules(tmp_path) == []
+
+
+def test_a_port_in_use_ends_a_start(tmp_path: Path) -> None:
+    write(tmp_path, "debug", debug_line(2, "error", "listen EADDRINUSE: address already in use"))
+
+    assert rules(tmp_path) == ["LA580"]
 
 
 def test_an_expired_bearer_and_meilisearch_are_not_faults(tmp_path: Path) -> None:

@@ -51,9 +51,26 @@ _TEXT_LINE = (
     r"(?:\d{4}-\d\d-\d\d[T ]\S+ )?"  # `docker logs --timestamps` puts its own before LibreChat's
     r"\[?(?P<level>error|warn|info|debug)\]?: (?P<message>.*)"
 )
+_DEAD = "Failed to start server: "
 # A callback that failed, since 0.8.7 and before.
 _CALLBACK_FAILED = "Callback authentication failed"
 _FAILED = rf"(?:{_CALLBACK_FAILED}|Error in OAuth authentication:)"
+# Before 0.8.7 a file has this line of each request that comes by a proxy, then only the reason.
+_PROXIED_CALLBACK = "X-Forwarded headers detected in OAuth request"
+_OTHER_ACCOUNT = (
+    r"was registered with \"?(?P<reason>\w+)\"? provider"
+    r"|Rejected .{1,400}?: stored openid\w+ does not match token \w+"
+)
+# In v0.8.7 the console has the last reason, a file only the first one; 0.8.8 has kinds.
+_BAD_SIGNATURE = (
+    r"Authentication failed after all strategies.*(?:\binvalid signature"
+    r'|"primary_failure_reason_category":"malformed_jwt")'
+    r"|OpenID JWT auth failed.*\bsecret or public key must be provided"
+)
+_AUTH0_ERROR = (
+    r"authorization response from the server is an error"
+    rf"|{_FAILED} (?!auth_failed|Unknown error)(?P<reason>.+)"
+)
 # What 0.8.8 adds to a line: the request that it belongs to.
 _OF_REQUEST = r" \{\"(?:tenantId|userId|requestId)\":.*"
 # Of the object that a file has below the line of a debug message.
@@ -92,41 +109,19 @@ class _Row(NamedTuple):
 def _rows() -> tuple[_Row, ...]:
     """Return the table: the first row that matches counts, `reason` replaces the whole line."""
     return (
-        _Row(r"Failed to start server: (?P<reason>.*)", "life", DID_NOT_START),
+        _Row(rf"{_DEAD}(?P<reason>.*)|^listen EADDRINUSE", "life", DID_NOT_START),
         _Row(r"Server listening (?:at|on) ", "life", None),
         _Row(r"OpenID Connect configured successfully", "start", None),
         _Row(r"OpenID Connect configuration failed", "start", rule("LA582")),
-        # Up to 0.8.0 the second.
-        _Row(
-            r"No refresh token available|No access or refresh token found in tokenset",
-            "sign-in",
-            NO_REFRESH_TOKEN,
-        ),
+        _Row(r"\] No (access or )?refresh token (available|found)", "sign-in", NO_REFRESH_TOKEN),
         _Row(r"Unable to verify authorization request state", "sign-in", rule("LA583")),
         _Row(r"server responded with an error in the response body", "sign-in", rule("LA584")),
         _Row(r"You must have .{1,200}? role to log in", "sign-in", LACKS_ROLE),
         _Row(r"[Ee]mail domain not allowed", "sign-in", DOMAIN_REFUSED),
-        _Row(
-            r"was registered with \"?(?P<reason>\w+)\"? provider"
-            r"|Rejected .{1,400}?: stored openid\w+ does not match token \w+",
-            "sign-in",
-            rule("LA588"),
-        ),
+        _Row(_OTHER_ACCOUNT, "sign-in", rule("LA588")),
         _Row(r"User validation failed: email", "sign-in", rule("LA589")),
-        # In v0.8.7 the console has the last reason, a file only the first one; 0.8.8 has kinds.
-        _Row(
-            r"Authentication failed after all strategies.*(?:\binvalid signature"
-            r'|"primary_failure_reason_category":"malformed_jwt")'
-            r"|OpenID JWT auth failed.*\bsecret or public key must be provided",
-            "sign-in",
-            rule("LA590"),
-        ),
-        _Row(
-            r"authorization response from the server is an error"
-            rf"|{_FAILED} (?!auth_failed|Unknown error)(?P<reason>.+)",
-            "sign-in",
-            rule("LA585"),
-        ),
+        _Row(_BAD_SIGNATURE, "sign-in", rule("LA590")),
+        _Row(_AUTH0_ERROR, "sign-in", rule("LA585")),
         _Row(_FAILED, "sign-in", UNKNOWN_ERROR),
         _Row(r"\[openidStrategy\] login success", "sign-in", None),
     )
@@ -237,6 +232,8 @@ def parse(text: str) -> Iterator[Line]:
         found = found or _text_line(line)
         if found:
             if last:
+                if found.level == "error" and last.message.startswith(_PROXIED_CALLBACK):
+                    found = _as_callback(found)
                 yield last
             last = found
     if last:
@@ -345,6 +342,9 @@ def _json_line(line: str) -> Line | None:
     level, message = content.get("level"), content.get("message")
     if not (isinstance(level, str) and isinstance(message, str)):
         return None
+    stack = content.get("stack")
+    if isinstance(stack, str) and "startServer" in stack and "librechat.yaml" not in message:
+        message = f"{_DEAD}{message.removeprefix(_DEAD)}"  # a file may have only the reason
     code = _code(content)
     told = content.get("timestamp")
     at = moment(told if isinstance(told, str) else before)
@@ -362,11 +362,15 @@ def _code(content: Mapping[str, object]) -> str:
 
 
 def _text_line(line: str) -> Line | None:
-    found = re.match(_TEXT_LINE, line)
-    if found is None:
+    if (found := re.match(_TEXT_LINE, line)) is None:
         return None
-    message = found["message"]
-    is_of_callback = '"request_path":"/oauth"' in message and not message.startswith("[")
-    if is_of_callback and found["level"] == "warn":  # a file has only the reason
-        message = f"{_CALLBACK_FAILED} {message}"
-    return Line(moment(found["at"]), found["level"], message)
+    text = Line(moment(found["at"]), found["level"], found["message"])
+    is_of_callback = text.level == "warn" and '"request_path":"/oauth"' in text.message
+    return _as_callback(text) if is_of_callback else text
+
+
+def _as_callback(line: Line) -> Line:
+    """Return a failed callback's line as on the console; a file has only the reason."""
+    if line.message.startswith(("[", "Unknown authentication strategy")):
+        return line
+    return line._replace(message=f"{_CALLBACK_FAILED} {line.message}")
