@@ -125,7 +125,7 @@ def test_repairs_only_what_docker_compose_passes_on() -> None:
     )
 
 
-def test_a_comment_behind_a_tab_is_no_part_of_a_repaired_value() -> None:
+def test_a_repaired_value_has_no_comment() -> None:
     text = env().replace("OPENID_CALLBACK_URL=", "OPENID_CALLBACK_URL=/oauth/openid/callback\t# ")
     checked = subject(text, compose=BY_COMPOSE)
     assert "LA174" in found(checked)
