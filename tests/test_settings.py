@@ -369,6 +369,10 @@ def test_loopback(url: str, expected: bool) -> None:
         "TODO",
         "https://your-domain.com",
         "dev-xxxx.us",
+        "%CLIENT_ID%",
+        "__CLIENT_ID__",
+        "#{CLIENT_ID}#",
+        "${{ secrets.CLIENT_ID }}",
     ],
 )
 def test_placeholders(value: str) -> None:
@@ -387,6 +391,8 @@ def test_placeholders(value: str) -> None:
         "inserted",
         "yourhosting.nl",
         "https://chat.yourapparel.com",
+        "${CLIENT_ID}",
+        "a%20b%",
     ],
 )
 def test_not_placeholders(value: str) -> None:

@@ -35,8 +35,9 @@ _HOST_LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)\Z"
 _MASK = frozenset("•●∙·⚫◦*.…xX")
 _HIDDEN_PART = r"[•●∙⚫◦]{2}|…|\.{3}"
 _PLACEHOLDER = (
-    r"(?i)<.*>|\{.*\}|\[.*\]|(your|enter|paste|insert|change|replace)[-_ ].*"
+    r"(?i)<.*>|(\$\{)?\{.*\}|\[.*\]|(your|enter|paste|insert|change|replace)[-_ ].*"
     r"|changeme|todo|placeholder|undefined|null|none"
+    r"|%\w+%|__\w+__|#\{\w+\}#"  # for cmd, or a pipeline's tool, to fill in
 )
 _DOCUMENTED_HOST = (
     r"(?i)(?:https?://)?(?:[\w-]*\byour[-_.]?(?:auth0|tenant|domain|librechat|app|ngrok|host)"

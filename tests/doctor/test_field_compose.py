@@ -107,6 +107,16 @@ def test_a_reference_that_the_compose_file_escapes() -> None:
     assert "one $ in place of two" in found(checked)["LA512"].fix
 
 
+def test_an_image_that_has_its_configuration_file(tmp_path: Path) -> None:
+    compose = "services:\n  api:\n    build: .\n    env_file: .env\n    ports: ['3080:3080']\n"
+    config = "version: 1.3.0\n"
+    checked = laid_out(tmp_path, _env=env(), compose_yaml=compose, librechat_yaml=config)
+    (tmp_path / "Dockerfile").write_text("FROM librechat\nCOPY uploads /app/uploads\n")
+    assert problems(checked) == [("LA505", None)]
+    (tmp_path / "Dockerfile").write_text("FROM librechat\nCOPY librechat.yaml /app/\n")
+    assert problems(checked) == []
+
+
 PASSED_ON = ("OPENID_CLIENT_ID", "OPENID_SCOPE", "DOMAIN_CLIENT", "DOMAIN_SERVER")
 
 

@@ -543,6 +543,14 @@ class TestEarlierRules:
         assert ("LA180", name) in found(subject(env(f"{name}=true")))
         assert ("LA180", "OPENID_EMAIL_CLAIM") not in found(subject(env("OPENID_EMAIL_CLAIM=upn")))
 
+    def test_a_docker_secret_of_a_variable(self) -> None:
+        text = env("OPENID_CLIENT_SECRET_FILE=/run/secrets/a\nJWT_SECRET_FILE=/run/secrets/b")
+        fixes = {each.rule.id: each.fix for each in diagnose(subject(text))}
+        assert fixes == {
+            "LA180": "Use OPENID_CLIENT_SECRET in its place.",
+            "LA181": "Use JWT_SECRET in its place.",
+        }
+
     def test_empty_lines_of_an_example_below(self) -> None:
         text = env("OPENID_ISSUER=\nOPENID_CLIENT_ID=")
         reported = {

@@ -167,6 +167,23 @@ def test_later_env_files_win_and_environment_overrides_them(tmp_path: Path) -> N
     }
 
 
+@pytest.mark.parametrize(
+    "files",
+    [
+        "    configs: [{source: e, target: /app/.env}]\nconfigs: {e: {file: ./.env}}",
+        "    secrets: [{source: e, target: /app/.env}]\nsecrets: {e: {file: ./.env}}",
+        "    working_dir: /run/secrets\n    secrets: [.env]\nsecrets: {.env: {file: ./.env}}",
+        "    working_dir: /\n    configs: [.env]\nconfigs: {.env: {file: ./.env}}",
+    ],
+)
+def test_a_config_or_secret_is_a_mounted_file(tmp_path: Path, files: str) -> None:
+    compose = f"services:\n  api:\n    image: librechat\n{files}\n"
+    lay_out(tmp_path, compose_yaml=compose, _env="A=1\n")
+    assert read(tmp_path).reads_env_file
+    (tmp_path / "compose.yaml").write_text(compose.replace("file: ./.env", "external: true"))
+    assert not read(tmp_path).reads_env_file
+
+
 def test_a_raw_env_file_has_neither_quotes_nor_references(tmp_path: Path) -> None:
     lay_out(
         tmp_path,

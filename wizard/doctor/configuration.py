@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from wizard.doctor.check import Violation, check, on
 from wizard.doctor.subject import Subject
 from wizard.language import Message
+from wizard.librechat.checkout import text_of
 from wizard.librechat.compose.model import scalar
 from wizard.librechat.config_file import CONFIG_PATH, FILE_NAME, read_config
 from wizard.rules import rule
@@ -132,6 +133,11 @@ def _not_mounted(subject: Subject) -> Iterator[Violation]:
     config = subject.config
     if config.path is not None or config.is_remote or config.named != FILE_NAME:
         return
+    service = subject.deployment.service
+    if service and service.dockerfile:
+        dockerfile = subject.path.parent / service.context / service.dockerfile
+        if FILE_NAME in text_of(dockerfile):
+            return  # the image has it
     own = read_config(subject.path.parent / FILE_NAME, subject.deployment.sources)
     if own.content:
         yield Violation("It mounts nothing at {target}.", target=config.target)

@@ -210,6 +210,8 @@ def _meant(name: str) -> str:
     upper = name.upper()
     if upper in INVENTED:
         return INVENTED[upper]
+    if is_known(whole := upper.removesuffix("_FILE")):  # for a Docker secret
+        return whole
     squeezed = _squeezed(upper)
     if not _SHORTEST_SLIP <= len(squeezed) <= _LONGEST_SLIP:
         return ""

@@ -18,6 +18,7 @@ from wizard.librechat.compose.model import (
     pairs,
     service_of,
     sources_by_target,
+    with_files,
 )
 from wizard.librechat.compose.own import read_project
 from wizard.librechat.compose.sources import Sources
@@ -174,11 +175,12 @@ def _as_compose_reads(project: Project, processes: Processes) -> Project:
 def _services(printed: str) -> Mapping[str, Mapping[str, object]] | None:
     """Return the services; Compose prints each `$` twice, so that its output can be read again."""
     try:
-        services = load_json(printed.replace("$$", "$"))["services"]
+        project = load_json(printed.replace("$$", "$"))
+        services = project["services"]
     except (ValueError, KeyError, TypeError):
         return None
     is_right = isinstance(services, dict) and all(isinstance(e, dict) for e in services.values())
-    return services if is_right else None
+    return {name: with_files(e, project) for name, e in services.items()} if is_right else None
 
 
 def _refusal(said: str) -> str:

@@ -1,6 +1,7 @@
 """A Compose project, as far as LibreChat's settings depend on it."""
 
 import os
+import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -48,7 +49,7 @@ class Service(NamedTuple):
 
     Of `env_files` a later one wins; `mounts` are without named volumes; `ports` are those in the
     container, "" for one whose variable is not set. An empty `user`, `command` or `working_dir` is
-    the image's own; without a build, `dockerfile` is "".
+    the image's own; without a build, `dockerfile` is "". `context` may be from the project's folder.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Service(NamedTuple):
     command: str = ""
     working_dir: str = ""
     dockerfile: str = ""
+    context: str = ""
 
     @property
     def folder(self) -> str:
@@ -230,7 +232,7 @@ def service_of(name: str, content: Mapping[str, object], settings: Environment) 
     """
     build, volumes = content.get("build"), content.get("volumes")
     mounts = volumes.items() if isinstance(volumes, Mapping) else ()
-    dockerfile = scalar(build.get("dockerfile")) if isinstance(build, Mapping) else ""
+    dockerfile, context = _nested(build, "dockerfile"), _nested(build, "context")
     return Service(
         name,
         image=scalar(content.get("image")),
@@ -241,6 +243,7 @@ def service_of(name: str, content: Mapping[str, object], settings: Environment) 
         command=" ".join(map(scalar, as_list(content.get("command")))),
         working_dir=scalar(content.get("working_dir")),
         dockerfile=dockerfile or ("Dockerfile" if build else ""),
+        context=context,
     )
 
 
@@ -282,6 +285,36 @@ def sources_by_target(volumes: object, folder: Path) -> dict[str, str]:
         path = os.path.normpath(folder / expanded(source)) if is_path else ""
         found[scalar(volume.get("target"))] = path
     return found
+
+
+def with_files(
+    service: Mapping[str, object], project: Mapping[str, object]
+) -> Mapping[str, object]:
+    """Return the service with those of its `configs` and `secrets` that are files as volumes."""
+    volumes = service.get("volumes")
+    if not isinstance(volumes, list | None):
+        return service
+    binds = [
+        {"type": "bind", "source": file, "target": posixpath.join(folder, target)}
+        for kind, folder in (("configs", "/"), ("secrets", "/run/secrets"))
+        for name, target in _used(service.get(kind))
+        if (file := _nested(project, kind, name, "file"))
+    ]
+    return {**service, "volumes": [*(volumes or ()), *binds]} if binds else service
+
+
+def _used(entries: object) -> Iterator[tuple[str, str]]:
+    """Yield the name and the target of each config or secret of a service."""
+    for each in as_list(entries):
+        long = each if isinstance(each, Mapping) else {"source": each}
+        name = scalar(long.get("source"))
+        yield name, scalar(long.get("target")) or name
+
+
+def _nested(tree: object, *keys: str) -> str:
+    for key in keys:
+        tree = tree.get(key) if isinstance(tree, Mapping) else None
+    return scalar(tree)
 
 
 def _long_volume(text: str) -> Mapping[str, object]:

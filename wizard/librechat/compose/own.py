@@ -25,6 +25,7 @@ from wizard.librechat.compose.model import (
     scalar,
     service_of,
     sources_by_target,
+    with_files,
 )
 from wizard.librechat.compose.sources import MAX_YAML_BYTES, Budget, Sources, TooLargeError
 from wizard.librechat.compose.text import (
@@ -207,7 +208,8 @@ class _Reader(NamedTuple):
         content = content or {}
         services: dict[str, Tree] = {}
         for name, service in _services(content).items():
-            parts = {part: service[part] for part in _PARTS & {*service}}
+            whole = with_files(service, content)
+            parts = {part: whole[part] for part in _PARTS & {*whole}}
             services[name] = {
                 str(part): self._read(part, self._filled_in(value, path), path, folder)
                 for part, value in parts.items()
