@@ -107,6 +107,29 @@ def test_a_reference_that_the_compose_file_escapes() -> None:
     assert "one $ in place of two" in found(checked)["LA512"].fix
 
 
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ("registration:\n  socialLogins: openid\n", "socialLogins is not a list"),
+        ("registration:\n  socialLogins:\n", "socialLogins is not a list"),
+        ("registration:\n  socialLogins: [openid, 1]\n", "socialLogins is not a list"),
+        ("registration:\n  allowedDomains: example.com\n", "allowedDomains is not a list"),
+        ("registration:\n# socialLogins: [openid]\n", "registration is not a mapping"),
+        ("registration: [openid]\n", "registration is not a mapping"),
+        ("socialLogins: [openid]\n", "socialLogins belongs under registration"),
+    ],
+)
+def test_a_registration_that_librechat_refuses(config: str, reason: str) -> None:
+    checked = subject(env(), yaml=f"version: 1.3.0\n{config}")
+    assert problems(checked) == [("LA500", None)]
+    assert reason in found(checked)["LA500"].detail
+
+
+def test_a_registration_that_librechat_accepts() -> None:
+    for config in ("", "registration: {}", "registration: {socialLogins: [openid, github]}"):
+        assert problems(subject(env(), yaml=f"version: 1.3.0\n{config}\n")) == []
+
+
 def test_an_image_that_has_its_configuration_file(tmp_path: Path) -> None:
     compose = "services:\n  api:\n    build: .\n    env_file: .env\n    ports: ['3080:3080']\n"
     config = "version: 1.3.0\n"

@@ -34,8 +34,8 @@ def _broken_document(subject: Subject) -> Iterator[Violation]:
         each for each in subject.deployment.project.troubles if not _is_in_env(each, subject)
     ]
     config = subject.config
-    if config.trouble:
-        troubles.append(Trouble(config.trouble, config.path))
+    if reason := config.trouble or config.misshapen:
+        troubles.append(Trouble(reason, config.path))
     for trouble in troubles:
         text = "{trouble}" if trouble.path is None else "{file}: {trouble}"
         file = trouble.path.name if trouble.path else ""

@@ -5,7 +5,7 @@ Source: api/server/services/Config/loadCustomConfig.js.
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ FILE_NAME = "librechat.yaml"
 # Where both of LibreChat's images look for it.
 _DEFAULT_TARGET = f"/app/{FILE_NAME}"
 _REMOTE = r"https?://"
+_LISTS = frozenset({"allowedDomains", "socialLogins"})  # of `registration`
 # What js-yaml reads as a space and PyYAML does not; a tab is an error to both in an indent.
 _ODD_SPACE = r"(?m)^(?P<indent>[ \t]*)(?=[^ \t\r\n#])|[\t\x85\u2028\u2029]"
 
@@ -49,6 +50,25 @@ class ConfigFile(NamedTuple):
         """Whether LibreChat finds it, if only broken; not known of a remote one."""
         return self.content is not None or bool(self.trouble)
 
+    @property
+    def misshapen(self) -> str:
+        """Why LibreChat's schema refuses the part on who may sign in, "" where it does not.
+
+        Source: `configSchema` in packages/data-provider/src/config.ts.
+        """
+        content = self.content or {}
+        for name in sorted(_LISTS & {*content}):
+            return Message("{name} belongs under registration", name=name)
+        if "registration" not in content:
+            return ""
+        registration = content["registration"]
+        if not isinstance(registration, Mapping):
+            return Message("registration is not a mapping of names to values")
+        for name in sorted(_LISTS & {*registration}):
+            if not (isinstance(listed := registration[name], list) and _are_texts(listed)):
+                return Message("registration.{name} is not a list of texts", name=name)
+        return ""
+
     def path_in(self, folder: Path) -> Path | None:
         """Return its path; where the container sees none, the one to mount from the folder."""
         return self.path or (folder / FILE_NAME if self.named == FILE_NAME else None)
@@ -59,6 +79,10 @@ class ConfigFile(NamedTuple):
         for key in keys:
             found = found.get(key) if isinstance(found, Mapping) else None
         return found
+
+
+def _are_texts(values: Sequence[object]) -> bool:
+    return all(isinstance(each, str) for each in values)
 
 
 def find_config(

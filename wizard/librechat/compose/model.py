@@ -49,7 +49,7 @@ class Service(NamedTuple):
 
     Of `env_files` a later one wins; `mounts` are without named volumes; `ports` are those in the
     container, "" for one whose variable is not set. An empty `user`, `command` or `working_dir` is
-    the image's own; without a build, `dockerfile` is "". `context` may be from the project's folder.
+    the image's own; without a build, `dockerfile` is "". `context` may be relative to the project.
     """
 
     name: str
