@@ -132,6 +132,17 @@ def test_the_report_is_short() -> None:
     assert "X=[set, 1 character]" in report
 
 
+def test_no_value_is_markup() -> None:
+    """`<your-client-id>` would be a tag that GitHub does not show."""
+    odd = "@org/team <your-client-id> ``` ![x](https://evil.example/x.png) <!--"
+    report = report_text(examined(env(OPENID_CLIENT_ID=odd, OPENID_SCOPE=odd, HOST=odd)))
+
+    shown = "".join(report.split("\n```")[::2])  # outside the blocks
+    assert "@org/team" in report
+    assert "@org/team" not in shown
+    assert report.count("```") % 2 == 0
+
+
 def test_the_report_has_no_secret() -> None:
     report = report_text(examined(env("MY_API_KEY=abc-123\nUNKNOWN=also-mine", OPENID_SCOPE="")))
     for name, variable in VARIABLES.items():

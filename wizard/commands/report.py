@@ -132,10 +132,11 @@ def report_text(examination: Examination) -> str:
 
 
 def _assembled(sections: Mapping[str, Iterable[str]]) -> str:
+    """Return the sections as blocks of code: a value may look like Markdown, HTML or a mention."""
     lines = ["# librechat-auth0 report"]
     for title, each in sections.items():
-        if content := list(each):
-            lines += ["", f"## {title}", "", *content]
+        if content := [line.replace("```", "'''") for line in each]:
+            lines += ["", f"## {title}", "", "```text", *content, "```"]
     text = _HOME.sub(MASK, _EMAIL.sub(MASK, "\n".join(lines)))
     return text.encode("utf-8", "replace").decode()
 
@@ -193,16 +194,12 @@ def _variables(subject: Subject, hidden: Callable[[str], str]) -> Iterator[str]:
     # Where LibreChat does not get the value of a line, the line's.
     values = {name: subject.values.get(name, written.get(name, "")) for name in {*written, *known}}
     names = sorted(filter(values.get, values))
-    if not names:
-        return
-    yield "```"
     for name in names[:MOST_VARIABLES]:
         setting = subject.handed.get(name)
         origin = f"  # {origin_of(setting, subject.runner)}" if setting else ""
         yield f"{name}={hidden(_shown(name, values[name], subject))}{origin}"
     if len(names) > MOST_VARIABLES:
         yield f"and {len(names) - MOST_VARIABLES} more"
-    yield "```"
 
 
 def _shown(name: str, value: str, subject: Subject) -> str:
@@ -216,7 +213,7 @@ def _shown(name: str, value: str, subject: Subject) -> str:
     )
     if not is_harmless:
         return "[set, 1 character]" if len(value) == 1 else f"[set, {len(value)} characters]"
-    return subject.without_secrets(value).replace("```", "'''")
+    return subject.without_secrets(value)
 
 
 def _tenant(report: TenantReport | None, hidden: Callable[[str], str]) -> Iterator[str]:
