@@ -68,7 +68,7 @@ class Known(NamedTuple):
 
     def or_else(self, other: "Known") -> "Known":
         """Return the values, and the other's where one is not known."""
-        missing = [each for each in self._fields if self.value(each) is None]
+        missing = [each for each in self._fields if not self.has(each)]
         return self._replace(**{name: other.value(name) for name in missing})  # type: ignore[arg-type]
 
 

@@ -256,7 +256,7 @@ def _known(options: ProvisionOptions, given: Credential, folder: Folder, ports: 
         known = parsed(question, text, known) if text else known
     known = known.or_else(same_client(known, offered))
     for question in (DOMAIN_OF_ANY_APPLICATION, PUBLIC_URL):
-        if known.value(question.name) is None and ports.prompter is None:
+        if not known.has(question.name) and ports.prompter is None:
             raise _missing(question.option)
         known = ask(question, known, Known(), ports)
     if not options.reuse_tokens:

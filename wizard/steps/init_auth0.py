@@ -80,7 +80,7 @@ def auth0_steps() -> tuple[Step, ...]:
 
 def _missing(progress: Progress) -> list[Question]:
     """Return the questions without an answer."""
-    return [each for each in needed(progress.options) if progress.known.value(each.name) is None]
+    return [each for each in needed(progress.options) if not progress.known.has(each.name)]
 
 
 # -- by the Management API ------------------------------------------------------------------------
@@ -176,7 +176,7 @@ def _set_up_by(credential: Credential, progress: Progress, ports: Ports) -> Prog
 def _ask_for(question: Question, progress: Progress, ports: Ports) -> Progress:
     """Ask for one value, and check it at once."""
     options, known, offered = progress.options, progress.known, progress.offered
-    if not question.is_needed(options) or known.value(question.name) is not None:
+    if not question.is_needed(options) or known.has(question.name):
         return progress
     if question is DOMAIN:
         application_item().show(ports)

@@ -155,7 +155,7 @@ def given_values(options: InitOptions) -> Known:
 def require_everything(options: InitOptions, known: Known, offered: Known) -> None:
     """Refuse a run without a terminal that would have to ask."""
     values = known.or_else(same_client(known, offered))
-    missing = [each.option for each in needed(options) if values.value(each.name) is None]
+    missing = [each.option for each in needed(options) if not values.has(each.name)]
     if not (options.yes or options.dry_run):
         missing.append(Message("--yes (or --dry-run)"))
     if missing:
@@ -169,7 +169,7 @@ def require_everything(options: InitOptions, known: Known, offered: Known) -> No
 
 def ask(question: Question, known: Known, offered: Known, ports: Ports) -> Known:
     """Return the known values, with the answer to the question, or the default if unattended."""
-    if known.value(question.name) is not None:
+    if known.has(question.name):
         return known
     kept = same_client(known, offered).value(question.name)
     if ports.prompter is None:
