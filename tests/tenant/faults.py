@@ -289,6 +289,7 @@ class TokenEndpoint(TokenMaker):
     """/oauth/token with all client authentication methods, rotation, expiry, client_credentials."""
 
     tenant: Tenant
+    authorization = ""  # the header of the request that is answered, under the tenant's lock
 
     def by_grant_type(
         self, grant_type: str, client_id: str, form: Mapping[str, str]
@@ -301,13 +302,13 @@ class TokenEndpoint(TokenMaker):
                 return self._by_client_credentials(client_id, form)
         return super().by_grant_type(grant_type, client_id, form)
 
-    def authenticated(self, form: Mapping[str, str], authorization: str) -> str:
+    def authenticated(self, form: Mapping[str, str]) -> str:
         """Return the client ID if the application authenticates by its configured method.
 
         Post and Basic are interchangeable, as at Auth0. A public application's secret is ignored
         in the body and rejected in the header.
         """
-        basic = _basic(authorization)
+        basic = _basic(self.authorization)
         client_id, secret = basic or (form.get("client_id", ""), form.get("client_secret", ""))
         application = self.tenant.applications.get(client_id)
         match application and application.token_endpoint_auth_method:
@@ -316,7 +317,7 @@ class TokenEndpoint(TokenMaker):
             case AuthMethod.POST | AuthMethod.BASIC:
                 form = {"client_id": client_id, "client_secret": secret}
                 try:
-                    return super().authenticated(form, authorization)
+                    return super().authenticated(form)
                 except TenantError as error:
                     raise self._unauthorized() from error
             case _:
@@ -425,6 +426,10 @@ class Endpoints(Authorization):
 
     def __init__(self, tenant: Tenant, language: Language) -> None:
         super().__init__(tenant, language, TokenEndpoint(tenant))
+
+    def token(self, request: Request) -> Answer:
+        self.token_endpoint.authorization = request.headers.get("authorization", "")
+        return super().token(request)
 
     def routes(self) -> dict[tuple[str, str], Handler]:
         widgets = {("GET", f"/client/{it}.js"): self.widget for it in self.tenant.applications}

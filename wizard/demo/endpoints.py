@@ -31,8 +31,7 @@ OPENID_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "of
 WRONG_PASSWORD = Message("Wrong email or password")
 
 Handler = Callable[[Request], Answer]
-Problem = tuple[str, str]
-"""Error code and description."""
+Problem = tuple[str, str]  # error code and description
 
 
 class Endpoints:
@@ -175,8 +174,7 @@ class Endpoints:
         return self.end(sign_in)
 
     def token(self, request: Request) -> Answer:
-        authorization = request.headers.get("authorization", "")
-        return json_answer(self.token_endpoint.answer(self.form(request), authorization))
+        return json_answer(self.token_endpoint.answer(self.form(request)))
 
     def form(self, request: Request) -> dict[str, str]:
         """Return the fields of the body.

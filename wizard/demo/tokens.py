@@ -30,13 +30,13 @@ class TokenEndpoint:
         named = {name: public[name] for name in ("kty", "n", "e")}
         return {**named, "use": "sig", "alg": "RS256", "kid": self.kid}
 
-    def answer(self, form: Mapping[str, str], authorization: str) -> dict[str, object]:
-        """Return the tokens for the form; `authorization` is the header, "" for none."""
+    def answer(self, form: Mapping[str, str]) -> dict[str, object]:
+        """Return the tokens for the form."""
         grant_type = required(form, "grant_type")
-        client_id = self.authenticated(form, authorization)
+        client_id = self.authenticated(form)
         return self.by_grant_type(grant_type, client_id, form)
 
-    def authenticated(self, form: Mapping[str, str], authorization: str) -> str:  # noqa: ARG002
+    def authenticated(self, form: Mapping[str, str]) -> str:
         """Return the client ID where the form has the client's secret."""
         client_id = form.get("client_id", "")
         application = self.tenant.applications.get(client_id)
