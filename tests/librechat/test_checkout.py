@@ -144,6 +144,17 @@ def test_finds_the_nearest_folder(tmp_path: Path) -> None:
     assert find(elsewhere) == look_at(elsewhere)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
+def test_finds_nothing_above_that_a_stranger_may_have_laid_out(tmp_path: Path) -> None:
+    shared = write(tmp_path / "shared", {"librechat.yaml": ""})
+    inside = shared / "mine"
+    inside.mkdir()
+    assert find(inside).folder == shared
+    shared.chmod(0o777)
+    assert find(inside) == look_at(inside)
+    assert find(shared).folder == shared
+
+
 @pytest.mark.parametrize(
     ("files", "signs"),
     [

@@ -75,6 +75,15 @@ def test_finds_librechat_by_image_and_not_by_name(tmp_path: Path) -> None:
     }
 
 
+def test_an_override_replaces_the_command(tmp_path: Path) -> None:
+    service = "services: {api: {image: librechat, command: [npm, run, backend]}}"
+    override = "services: {api: {command: [node, server.js], ports: ['3080']}}"
+    lay_out(tmp_path, compose_yaml=service, compose_override_yaml=override)
+    found = read(tmp_path).service
+    assert found is not None
+    assert (found.command, found.ports) == ("node server.js", ("3080",))
+
+
 def test_a_merged_variable_has_the_line_where_its_value_is(tmp_path: Path) -> None:
     lay_out(
         tmp_path,
