@@ -135,7 +135,7 @@ def server(handler: Handler, context: ssl.SSLContext | None = None, port: int = 
     def serve(connection: socket.socket) -> None:
         # Many of these tests are about clients that give up halfway.
         with suppress(OSError, ValueError):
-            connection.settimeout(10)
+            connection.settimeout(60)
             if context is not None:
                 connection = context.wrap_socket(connection, server_side=True)
                 open_sockets.append(connection)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from tests.chromium import START_PATIENCE
 from tests.tunnels.loopback import RunningProxy, Upstream, WithoutMkcert, running_proxy, serving
 from wizard.findings import Failure
 from wizard.system.processes import Completed, Processes
@@ -217,7 +218,7 @@ def chromium(url: str, home: Path, **variables: str) -> str:
         env={**os.environ, "HOME": str(home), **variables},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=START_PATIENCE,
         check=False,
     )
     return done.stdout
