@@ -43,13 +43,13 @@ def fetch(
     host: str = "127.0.0.1",
     scheme: str = "http",
     environ: Mapping[str, str] | None = None,
-    total: float = 5.0,
+    total: float = 60.0,
 ) -> Response:
-    client = Https(environ or {}, connect_timeout=2, total_timeout=total)
+    client = Https(environ or {}, connect_timeout=60, total_timeout=total)
     return client.request("GET", f"{scheme}://{host}:{port}/path?a=b")
 
 
-def trouble(port: int, *, total: float = 5.0, **how: str) -> NetworkError:
+def trouble(port: int, *, total: float = 60.0, **how: str) -> NetworkError:
     with pytest.raises(NetworkError) as caught:
         fetch(port, total=total, **how)  # type: ignore[arg-type]
     return caught.value

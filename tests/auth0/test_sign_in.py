@@ -580,9 +580,9 @@ def test_frees_the_port_afterwards() -> None:
         pass
 
 
-def sign_in_at(port: int) -> SignIn:
+def sign_in_at(port: int, seconds: float = 60) -> SignIn:
     assert DISCOVERY is not None
-    return SignIn(Exchange(SETTINGS, DISCOVERY, (jwk(),), Https({}, total_timeout=1)), port)
+    return SignIn(Exchange(SETTINGS, DISCOVERY, (jwk(),), Https({}, total_timeout=seconds)), port)
 
 
 def answers(body: bytes) -> Any:
@@ -617,5 +617,5 @@ def test_recognizes_a_taken_port_without_a_web_server() -> None:
 
 def test_recognizes_a_port_that_is_taken_on_all_addresses() -> None:
     with socket.create_server(("0.0.0.0", 0)) as listener, pytest.raises(Failure) as caught:
-        sign_in_at(listener.getsockname()[1]).__enter__()
+        sign_in_at(listener.getsockname()[1], seconds=1).__enter__()
     assert caught.value.finding.rule.id == "LA431"
