@@ -31,7 +31,8 @@ def proxy_to(target: int) -> Iterator[str]:
     """Run an HTTP proxy that sends every name to the local port `target`; yield its URL."""
 
     def tunnel(connection: socket.socket) -> None:
-        head = read_request(connection)
+        if not (head := read_request(connection)):
+            return  # the program was ended
         assert head.startswith(b"CONNECT "), head
         connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
         with socket.create_connection(("127.0.0.1", target)) as onward:
