@@ -84,7 +84,7 @@ def test_a_closed_pipe_causes_no_traceback(command: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
-        [sys.executable, "-m", "wizard", command], stdout=writer, stderr=subprocess.PIPE, timeout=30
+        [sys.executable, "-m", "wizard", command], stdout=writer, stderr=subprocess.PIPE, timeout=60
     )
     os.close(writer)
     assert done.stderr == b""
