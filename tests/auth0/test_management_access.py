@@ -173,7 +173,7 @@ def test_recognizes_the_status_of_a_refusal_by_the_error(
     assert (answered, said["statusCode"], said.get("message")) == (status, status, message)
 
 
-def test_a_missing_scope_without_a_name_is_none() -> None:
+def test_takes_a_missing_scope_without_a_name_for_a_refusal() -> None:
     """As the CLI shows a plan that lacks a feature."""
     lacks = "Request failed because access token lacks scope: .\n If authenticated via client"
 

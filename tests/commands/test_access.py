@@ -537,6 +537,15 @@ def no_database(run: Run) -> None:
     run.managed.tenant.connections[DATABASE].clients = set()
 
 
+def a_username(run: Run) -> None:
+    run.managed.tenant.connections[DATABASE].options["requires_username"] = True
+
+
+def a_phone_number(run: Run) -> None:
+    attributes = {"email": {}, "phone_number": {"signup": {"status": "required"}}}
+    run.managed.tenant.connections[DATABASE].options["attributes"] = attributes
+
+
 @pytest.mark.parametrize(
     ("spoil", "rule"),
     [
@@ -545,6 +554,8 @@ def no_database(run: Run) -> None:
         (full_library, "LA625"),
         (unverified, "LA626"),
         (no_database, "LA630"),
+        (a_username, "LA630"),
+        (a_phone_number, "LA630"),
     ],
 )
 def test_reports_an_obstacle_and_changes_nothing(run: Run, spoil: Spoil, rule: str) -> None:

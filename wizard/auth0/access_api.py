@@ -10,7 +10,7 @@ from wizard.auth0.access import Policy, Who
 from wizard.auth0.access_action import ActionSettings, Closed, action_name, read_action, roles_of
 from wizard.auth0.doors import CREATES_USERS, DATABASE
 from wizard.auth0.management_access import lacks_scopes
-from wizard.auth0.management_calls import Answer, Calls, Json, segment
+from wizard.auth0.management_calls import NOTHING, Answer, Calls, Json, segment
 from wizard.rules import rule
 
 BUILD_FAILED = rule("LA631")
@@ -52,6 +52,22 @@ class TenantConnection(NamedTuple):
         """Whether its users are in an external database."""
         own = ("customScripts", "configuration", "enabledDatabaseCustomization", "import_mode")
         return any(self.options.get(name) for name in own)
+
+    @property
+    def needs_more(self) -> bool:
+        """Whether a user in it needs more than an email address: a username or a phone number.
+
+        Source: auth0-python, ConnectionAttributes.
+        """
+        said = self.options.get("attributes")
+        attributes = Answer(said if isinstance(said, dict) else {})
+        others = (attributes.object(name) for name in ("username", "phone_number"))
+        return self.options.get("requires_username") is True or any(
+            it.value("profile_required", bool)
+            or (it.object("signup") or NOTHING).string("status") == "required"
+            for it in others
+            if it
+        )
 
 
 class TenantUser(NamedTuple):

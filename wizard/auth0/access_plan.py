@@ -175,9 +175,9 @@ def database_for_users(state: AccessState, policy: Policy) -> str:
     Where a shared one is to be disabled, that is LibreChat's own, which may not be there yet.
     """
     databases = [it for it in state.connections if it.enabled and it.strategy == DATABASE]
-    staying = [it for it in _staying(state, policy) if it in databases and not it.is_custom]
-    if staying:
-        return staying[0].name
+    for it in _staying(state, policy):
+        if it in databases and not (it.is_custom or it.needs_more):
+            return it.name
     return own_database_name(state.client_id) if any(it.is_shared for it in databases) else ""
 
 
