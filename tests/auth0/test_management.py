@@ -403,7 +403,7 @@ def error(message: str, code: str = "c", status: int = 403) -> Callable[[str, st
         ("Please upgrade your subscription to enable this.", "LA603"),
     ],
 )
-def test_tells_a_plan_without_a_feature_from_a_missing_scope(message: str, rule: str) -> None:
+def test_a_plan_without_a_feature_has_its_own_rule(message: str, rule: str) -> None:
     """Auth0 gives both the same code; recordings of auth0-deploy-cli."""
     failure = refused(Tenant(error(message, "insufficient_scope")))
 
