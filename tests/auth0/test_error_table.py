@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from pathlib import Path
 
@@ -245,6 +246,12 @@ def test_masks_a_secret_in_every_encoding() -> None:
     secret = "p&ss w%rd/+"
     for form in (secret, "p%26ss%20w%25rd%2F%2B", "p%26ss+w%25rd%2F%2B"):
         assert quoted(f"<{form}>", secrets=(secret,)) == "<[hidden]>"
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        for around in ("", "i", "id", "the-client-id:"):
+            form = encode(f"{around}{secret}?>".encode()).decode()
+            for each in (form, form.rstrip("=")):
+                assert quoted(f"Basic {each}", secrets=(secret,)) == "Basic [hidden]"
+    assert quoted("unknown_application", secrets=(secret,)) == "unknown_application"
 
 
 @given(st.text(max_size=2000))

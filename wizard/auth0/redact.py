@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Collection
+from contextlib import suppress
 from urllib.parse import quote, quote_plus, unquote
 
 from wizard.language import Message
@@ -18,6 +20,7 @@ _CREDENTIAL = (
 # ECMA-48: CSI and OSC sequences, then any other.
 _ESCAPE_SEQUENCE = r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)?"
 _SCRIPT = r"(?si)<(script|style)\b.*?((?=</\1)|\Z)"
+_BASE64 = r"[A-Za-z0-9+/_-]{8,}={0,2}"
 _JWT = r"\beyJ[\w-]{8,}[.\w-]*"
 
 
@@ -67,7 +70,20 @@ def _without_secrets(text: str, secrets: Collection[str]) -> str:
     for secret in secrets:
         for form in (secret, quote(secret, safe=""), quote_plus(secret), decoded(secret)):
             text = text.replace(form, "[hidden]")
-    return text
+
+    def shown(found: re.Match[str]) -> str:
+        plain = _from_base64(found[0])
+        return "[hidden]" if any(secret.encode() in plain for secret in secrets) else found[0]
+
+    return re.sub(_BASE64, shown, text) if secrets else text
+
+
+def _from_base64(word: str) -> bytes:
+    """Return what the word encodes, with either alphabet; b"" for nothing."""
+    digits = word.rstrip("=").replace("-", "+").replace("_", "/")
+    with suppress(ValueError):
+        return b64decode(digits + "=" * (-len(digits) % 4))
+    return b""
 
 
 def _quoted(value: object, secrets: Collection[str]) -> object:
