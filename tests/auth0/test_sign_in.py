@@ -553,6 +553,7 @@ def test_a_timeout_reports_the_other_requests() -> None:
         with pytest.raises(Failure) as unopened:
             user.sign_in.wait(0.01)
         user.begin()
+        user.get("/health", {"Host": "localhost:3080"})  # the tunnel's own look
         user.come_back(state="wrong")
         with pytest.raises(Failure) as opened:
             user.sign_in.wait(0.01)

@@ -12,7 +12,7 @@ import pytest
 from tests.fakes import NoProcesses
 from wizard.doctor.causes import without_consequences
 from wizard.doctor.examine import conclude
-from wizard.doctor.process import with_remedy
+from wizard.doctor.process import with_remedy, with_whole_values
 from wizard.doctor.subject import Subject, gather
 from wizard.findings import Finding
 from wizard.librechat.compose.deployment import read_deployment
@@ -161,6 +161,24 @@ def test_an_old_librechat_loses_the_refresh_token_itself(
     assert with_remedy(rule("LA581").finding(), subject(folder, runs)).fix.startswith(step)
 
 
+def test_an_unreachable_tenant_behind_a_proxy_names_the_proxy(folder: Path) -> None:
+    behind = subject(folder, runner(NOW + 5))._replace(file=EnvFile("PROXY=http://127.0.0.1:9\n"))
+
+    shown = with_remedy(rule("LA526").finding(), behind)
+
+    assert "through PROXY" in shown.fix
+
+
+def test_a_rejected_value_that_is_cut_must_be_quoted() -> None:
+    cut = rule("LA154").finding(variable="OPENID_CLIENT_SECRET", fix="Quote it.")
+    rejected, other = rule("LA237").finding(), rule("LA232").finding()
+
+    shown = with_whole_values([rejected, cut, other])
+
+    assert shown == [rejected._replace(fix="Quote it."), cut, other]
+    assert with_whole_values([rejected, other]) == [rejected, other]
+
+
 def test_a_shell_value_must_be_removed_there(folder: Path) -> None:
     runs = runner(NOW + 5, OPENID_AUDIENCE="https://api.test")
     other = rule("LA524").finding(variable="OPENID_AUDIENCE")
@@ -181,6 +199,7 @@ def test_a_shell_value_must_be_removed_there(folder: Path) -> None:
         ("LA580", "LA520"),
         ("LA200", "LA526"),
         ("LA127", "LA583"),
+        ("LA127", "LA231"),
     ],
 )
 def test_a_cause_hides_its_consequence(cause: str, consequence: str) -> None:

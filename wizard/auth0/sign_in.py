@@ -215,7 +215,8 @@ class SignIn:
             return self._finish(request, _parameters(request))
         except _Refusal as refusal:
             with self._lock:
-                self._refusals[refusal.reason] += 1
+                if request.path != "/health":  # which our own tunnel asks for
+                    self._refusals[refusal.reason] += 1
                 is_over = self._judgement is not None
             return refusal_page(refusal.status, refusal.reason, self._language, is_over=is_over)
 

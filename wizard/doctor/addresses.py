@@ -35,10 +35,11 @@ def _differ(subject: Subject, _: str) -> str:
     client, server = (subject.bare(name) for name in DOMAINS)
     if not (_host(client) and _host(server)):
         return ""
-    # Cookies ignore the port. Those for this machine are not Secure, so the scheme may differ too.
-    are_local = is_loopback(client) and is_loopback(server)
-    schemes = {urlsplit(client).scheme, urlsplit(server).scheme}
-    is_same = _host(_normal(client)) == _host(_normal(server)) and (are_local or len(schemes) == 1)
+    # Cookies ignore the port. Those for this machine are not Secure, so the scheme may differ too,
+    # but not at one port.
+    schemes, places = ({urlsplit(each)[part] for each in (client, server)} for part in (0, 1))
+    may_differ = is_loopback(client) and is_loopback(server) and len(places) > 1
+    is_same = _host(_normal(client)) == _host(_normal(server)) and (may_differ or len(schemes) == 1)
     return "" if is_same else joined("; ", map(subject.seen, DOMAINS))
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from wizard.doctor.causes import without_consequences
-from wizard.doctor.process import with_age_first, with_remedy
+from wizard.doctor.process import with_age_first, with_remedy, with_whole_values
 from wizard.doctor.registry import FILE_CHECKS, RUNNING_CHECKS, diagnose
 from wizard.doctor.subject import Subject, foreign_issuer, settings_of
 from wizard.doctor.writing import IGNORES_NOTHING, silenced_rules
@@ -103,7 +103,7 @@ def conclude(
 
 def causes_of(findings: Sequence[Finding], subject: Subject) -> list[Finding]:
     """Return the findings that do not follow from another, errors first, with their remedies."""
-    causes = with_age_first(without_consequences(findings), subject)
+    causes = with_age_first(with_whole_values(without_consequences(findings)), subject)
     causes.sort(key=lambda finding: _WEIGHTS[finding.severity])
     return [with_remedy(each, subject) for each in causes]
 

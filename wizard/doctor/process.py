@@ -49,7 +49,6 @@ def _started_earlier(subject: Subject) -> Iterator[Violation]:
 
 def with_remedy(finding: Finding, subject: Subject) -> Finding:
     """Return the finding with the remedy for this LibreChat."""
-    version = subject.version
     if _is_of_shell(finding, subject):
         return finding._replace(fix=_without(finding.variable or "", subject))
     if (name := _VARIABLES.get(finding.rule.id, "")) and subject.overriding(name):
@@ -59,15 +58,26 @@ def with_remedy(finding: Finding, subject: Subject) -> Finding:
         return finding._replace(fix=_passing_on(finding.variable, subject))
     if finding.rule is NO_REFRESH_TOKEN and subject.runs_before(KEEPS_SESSIONS):
         return finding._replace(fix=VERSION_FAULT.fix)
-    if finding.rule.id in _UNREACHABLE and version and not subject.runs_before(RETRIES_DISCOVERY):
-        fix = Message(
-            "Wait a minute: LibreChat {version} tries again without a restart. If the error"
-            " remains, Node cannot reach or trust the tenant: set PROXY, or set"
-            " NODE_EXTRA_CA_CERTS to your CA's file.",
-            version=version,
-        )
+    if finding.rule.id in _UNREACHABLE and (fix := _reaching_tenant(subject)):
         return finding._replace(fix=fix)
     return finding
+
+
+def _reaching_tenant(subject: Subject) -> Message | None:
+    """Return the next step for a LibreChat that cannot reach the tenant, None for the rule's."""
+    if subject.value("PROXY"):
+        return Message(
+            "LibreChat asks the tenant through PROXY: correct it or remove it, then restart"
+            " LibreChat. If the error remains, set NODE_EXTRA_CA_CERTS to your CA's file."
+        )
+    if not subject.version or subject.runs_before(RETRIES_DISCOVERY):
+        return None
+    return Message(
+        "Wait a minute: LibreChat {version} tries again without a restart. If the error"
+        " remains, Node cannot reach or trust the tenant: set PROXY, or set"
+        " NODE_EXTRA_CA_CERTS to your CA's file.",
+        version=subject.version,
+    )
 
 
 def _is_kept_back(name: str, subject: Subject) -> bool:
@@ -101,6 +111,15 @@ def _without(name: str, subject: Subject) -> Message:
     if setting is not None and setting.where:
         return Message("Correct {name} in {file}.", name=name, file=setting.where)
     return Message("Run unset {name}, then start LibreChat again.", name=name)
+
+
+def with_whole_values(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings; a rejected value that LibreChat cuts at a # has the remedy for that."""
+    cut = {each.variable: each.fix for each in findings if each.rule.id == "LA154"}
+    return [
+        each._replace(fix=cut[name]) if (name := _VARIABLES.get(each.rule.id)) in cut else each
+        for each in findings
+    ]
 
 
 def with_age_first(findings: Sequence[Finding], subject: Subject) -> list[Finding]:
