@@ -134,17 +134,17 @@ def one_connection(it: StandIn, call: Call, key: str, scopes: frozenset[str]) ->
 
 def clients_of_connection(it: StandIn, call: Call, key: str, _: frozenset[str]) -> Answered:
     found = connection_of(it.tenant, key)
-    everybody = set(it.tenant.applications)
+    everyone = set(it.tenant.applications)
     if call.method == "PATCH":
         assert isinstance(call.body, list)
         if len(call.body) > 50:
             raise invalid("Array is too long")
-        clients = set(everybody if found.clients is None else found.clients)
+        clients = set(everyone if found.clients is None else found.clients)
         for each in call.body:
             (clients.add if each["status"] else clients.discard)(each["client_id"])
         found.clients = clients
         return 204, None
-    shown = sorted(everybody if found.clients is None else found.clients)
+    shown = sorted(everyone if found.clients is None else found.clients)
     return chained(call, "clients", [{"client_id": each} for each in shown])
 
 

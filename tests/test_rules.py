@@ -57,7 +57,7 @@ VERBS = frozenset(
     """
     Add Change Check Choose Compare Copy Correct Create Delete Find Fix Free Give Grant Install Keep
     Leave Look Make Move Open Put Raise Read Remove Reopen Replace Request Restart Restore Restrict
-    Rotate Run Save Send Separate Set Sign Start Stop Switch Try Update Use Verify Wait Write
+    Rotate Run Save Send Separate Set Sign Start Stop Turn Try Update Use Verify Wait Write
     """.split()  # noqa: SIM905 - shorter than a list of strings
 )
 

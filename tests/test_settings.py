@@ -91,7 +91,7 @@ def test_rejects_other_domains(domain: str) -> None:
         ("http://dev.us.auth0.com", "rejects http://"),
         (" HTTP://dev.us.auth0.com", "rejects http://"),
         ("ftp://dev.us.auth0.com", "not ftp://"),
-        ("me@example.com", "e-mail address"),
+        ("me@example.com", "email address"),
         ("https://me:pw@dev.us.auth0.com", "without a user name"),
         ("https://manage.auth0.com/dashboard/us/dev-abc/applications", "dev-abc.us.auth0.com"),
         ("https://manage.auth0.com/#/applications", "dashboard"),

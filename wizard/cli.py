@@ -184,7 +184,7 @@ COMMANDS.add("tunnel", _tunnel, _tunnel_group)
 
 @_command(TUNNEL_COMMANDS, "status", {})
 def _tunnel_status(_: Given) -> "Run":
-    """List the tunnels in the background."""
+    """List the background tunnels."""
     from wizard.commands.tunnel_status import run_status
 
     return lambda ports, _: run_status(ports)
@@ -192,7 +192,7 @@ def _tunnel_status(_: Given) -> "Run":
 
 @_command(TUNNEL_COMMANDS, "stop", opt.STOP)
 def _tunnel_stop(given: Given) -> "Run":
-    """Close the tunnel in the background."""
+    """Close the background tunnel."""
     from wizard.commands.tunnel_status import run_stop
 
     return lambda ports, _: run_stop(given.get("env_file"), ports, every=given["every"])

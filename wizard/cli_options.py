@@ -122,7 +122,7 @@ _PORT = _url(
 _REUSE_TOKENS = _auth0(
     "--reuse-tokens/--no-reuse-tokens",
     "Use Auth0's tokens for LibreChat's sessions; this needs an API."
-    " By default on where LibreChat supports it (0.8.1 and later).",
+    " On by default with LibreChat 0.8.1 and later.",
     kind=bool | None,
 )
 ROOT = {
@@ -312,7 +312,7 @@ PROVISION = {
     "reuse_tokens": _REUSE_TOKENS,
     **_WHO,
     "remove_access": _mode(
-        "--remove-access", "Take back what --allow-… and --admin changed in Auth0; keep users."
+        "--remove-access", "Revert what --allow-… and --admin changed in Auth0; keep users."
     ),
     "prune": _mode("--prune", "Remove URLs and grants that LibreChat does not need."),
     "env_file": _ENV_FILE,

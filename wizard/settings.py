@@ -82,7 +82,7 @@ def parse_domain(text: str) -> str:
     _require(value, Message("Enter the domain, for example {example}.", example=_EXAMPLE_DOMAIN))
     if "@" in value and "://" not in value:
         raise InvalidValue(
-            "That is an e-mail address. The domain looks like {example}.", example=_EXAMPLE_DOMAIN
+            "That is an email address. The domain looks like {example}.", example=_EXAMPLE_DOMAIN
         )
     parts = _https_url(
         value,
@@ -454,7 +454,7 @@ def _authority(parts: SplitResult) -> str:
     if stranger := _look_alike(host):
         raise InvalidValue(
             "{host} mixes two alphabets: “{character}” only looks like a Latin letter. Type the"
-            " name in place of pasting it.",
+            " name instead of pasting it.",
             host=host,
             character=stranger,
         )

@@ -287,8 +287,8 @@ def test_warns_about_harmless_differences(tokens: Tokens, rule: str) -> None:
 @pytest.mark.parametrize(
     ("scope", "detail", "fix"),
     [
-        ("openid profile email", "did not grant offline_access", "switch on Allow Offline Access"),
-        ("", "granted: nothing", "switch on Allow Offline Access"),
+        ("openid profile email", "did not grant offline_access", "turn on Allow Offline Access"),
+        ("", "granted: nothing", "turn on Allow Offline Access"),
         ("openid offline_access", "gets none", "tick Refresh Token"),
     ],
 )

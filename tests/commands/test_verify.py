@@ -82,6 +82,7 @@ def test_proves_a_sign_in_through_its_own_tunnel(world: World) -> None:
     assert f"{world.public_url} leads to port {world.port}" in ran.err
     assert "It returned a new JSON Web Token for the same API." in ran.err
     assert ran.out == ""
+    assert "The sign-in works." in ran.err
     assert "The sign-in works" in page.text
     assert EMAIL in ran.err
 
@@ -122,10 +123,10 @@ def denied(demo: Demo) -> None:
     ("fault", "code", "rule", "remedy"),
     [
         (no_email, 1, "LA410", "User Management → Users"),
-        (opaque, 1, "LA413", "switch off JSON Web Encryption"),
+        (opaque, 1, "LA413", "turn off JSON Web Encryption"),
         (id_token_hs256, 1, "LA403", "JSON Web Token (JWT) Signature Algorithm to RS256"),
         (access_token_hs256, 1, "LA414", "create a new API with RS256"),
-        (no_offline_access, 1, "LA417", "switch on Allow Offline Access"),
+        (no_offline_access, 1, "LA417", "turn on Allow Offline Access"),
         (dead_refresh_token, 1, "LA418", "Refresh Token Expiration"),
         (short_life, 0, "LA416", "Maximum Access Token Lifetime"),
         (denied, 1, "LA240", "Monitoring → Logs"),

@@ -287,8 +287,8 @@ def test_shows_the_lines_without_a_terminal(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "domains", "said"),
     [
-        ({}, None, ["everybody whom Auth0 signs in"]),
-        (OPEN, None, ["everybody whom Auth0 signs in", "everybody who signs up at LibreChat"]),
+        ({}, None, ["everyone whom Auth0 signs in"]),
+        (OPEN, None, ["everyone whom Auth0 signs in", "everyone who signs up at LibreChat"]),
         (
             {"OPENID_REQUIRED_ROLE": "a", "OPENID_ADMIN_ROLE": "b"},
             ["acme.test"],

@@ -106,7 +106,7 @@ VARIATIONS = {
         OPENID_SCOPE="openid offline_access", OPENID_EMAIL_CLAIM="https://example.com/email"
     ),
     "blank credentials": env(CREDS_KEY="", CREDS_IV="", JWT_SECRET="", JWT_REFRESH_SECRET=""),
-    "Windows line ends and a BOM": "\ufeff" + env().replace("\n", "\r\n"),
+    "Windows line endings and a BOM": "\ufeff" + env().replace("\n", "\r\n"),
     "export": "".join(f"export {line}\n" for line in env().splitlines()),
     "double quotes": "".join(
         f'{name}="{value}"\n'

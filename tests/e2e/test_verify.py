@@ -101,7 +101,7 @@ def no_email(demo: Demo) -> None:
     [
         (nothing, [], EMAIL),
         (id_token_hs256, ["LA403"], "Signature Algorithm to RS256"),
-        (no_offline_access, ["LA417"], "switch on Allow Offline Access"),
+        (no_offline_access, ["LA417"], "turn on Allow Offline Access"),
         (no_email, ["LA410"], "has no email address"),
     ],
     ids=["success", "hs256", "no-refresh-token", "no-email"],

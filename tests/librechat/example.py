@@ -90,7 +90,7 @@ OPENID_REFRESH_AUDIENCE=
 # On the button
 OPENID_BUTTON_LABEL=
 OPENID_IMAGE_URL=
-# true sends everybody straight on
+# true sends everyone straight on
 OPENID_AUTO_REDIRECT=false
 OPENID_USE_PKCE=false
 #Instead of tokens of its own

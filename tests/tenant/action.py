@@ -21,7 +21,7 @@ def judge_sign_in(
 ) -> Verdict:
     """Return what the Action's code does to a sign-in by a user who holds these roles in Auth0.
 
-    Everybody whom it admits has the user's role in the claim, so that LibreChat can require it.
+    Everyone whom it admits has the user's role in the claim, so that LibreChat can require it.
     """
     if client_id != settings.client_id:
         return Verdict()

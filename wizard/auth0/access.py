@@ -119,7 +119,7 @@ def policy_of(
 
 
 def parse_address(text: str) -> str:
-    """Return an e-mail address, its domain in lower case.
+    """Return an email address, its domain in lower case.
 
     Raises:
         InvalidValue: it is none.
@@ -132,7 +132,7 @@ def parse_address(text: str) -> str:
 
 
 def parse_mail_domain(text: str) -> str:
-    """Return the domain of e-mail addresses in lower case, also of one address or with an @.
+    """Return the domain of email addresses in lower case, also of one address or with an @.
 
     Raises:
         InvalidValue: it is none.

@@ -81,7 +81,7 @@ class TenantUser(NamedTuple):
 
 
 class TenantRole(NamedTuple):
-    """A role and the e-mail addresses of its members by user ID."""
+    """A role and the email addresses of its members by user ID."""
 
     id: str
     members: Mapping[str, str] = {}

@@ -282,7 +282,7 @@ def _summary(settings: ActionSettings) -> Message:
             domains = ", ".join(settings.domains)
             return Message("admits verified addresses at {domains}", domains=domains)
         case _:
-            return Message("admits everybody")
+            return Message("admits everyone")
 
 
 def _switches(
@@ -297,7 +297,7 @@ def _switches(
             note = Message("also for {names}", names=", ".join(it.others))
             notes = [note] if it.others else []
             yield _switch(api.switch_sign_ups, title, it.id, why, *notes, opens=opens)
-    why = as_before if opens else Message("Everybody with an account there could sign in.")
+    why = as_before if opens else Message("Everyone with an account there could sign in.")
     staying = {*but.social, *(_replaced(state) if opens else ())}
     for it in state.connections:
         if it.id in some.social and it.id not in staying and it.enabled is not opens:

@@ -368,7 +368,7 @@ def _missing_refresh_token(tokens: Tokens, settings: Settings) -> Finding:
             scope=quoted(tokens.scope) or Message("nothing"),
         ),
         fix=Message(
-            "In Applications → APIs → {api} → Settings ({apis}) switch on Allow Offline Access. If"
+            "In Applications → APIs → {api} → Settings ({apis}) turn on Allow Offline Access. If"
             " it is on: in Applications → your application → Settings → Advanced Settings → Grant"
             " Types ({application}) tick Refresh Token.",
             api=quoted(settings.audience),
@@ -382,7 +382,7 @@ def _not_rotated(settings: Settings) -> Finding:
     return NO_REFRESH_TOKEN.finding(
         "The refresh returned no new one, which LibreChat before 0.8.1 needs.",
         fix=Message(
-            "Update LibreChat, or set OPENID_REUSE_TOKENS=false. Or switch on Refresh Token"
+            "Update LibreChat, or set OPENID_REUSE_TOKENS=false. Or turn on Refresh Token"
             " Rotation in Applications → your application → Settings ({application}).",
             application=dashboard.application(settings.client_id, domain=settings.domain),
         ),
@@ -396,7 +396,7 @@ def _judge_refreshed(
     failed = _failure_of_refresh(refreshed, expected)
     if failed is not None and failed.rule is OPAQUE_ACCESS_TOKEN:
         news = () if failed in known else (failed,)
-        return CheckResult(check, Outcome.LIKELY, "It brought a new ID token.", news)
+        return CheckResult(check, Outcome.LIKELY, "It returned a new ID token.", news)
     if failed in known:
         return CheckResult(check, Outcome.FAILED, "The new tokens have the same error.")
     if failed is not None:

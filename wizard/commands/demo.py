@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.commands.init import SIGN_IN_WORKS, run_init
+from wizard.commands.init import run_init
 from wizard.defaults import LIBRECHAT_PORT
 from wizard.demo.tenant import Tenant, User, add_librechat
 from wizard.demo.user import sign_in_like_a_user
@@ -30,6 +30,7 @@ from wizard.settings import Settings
 from wizard.steps.init_progress import InitResult
 from wizard.steps.options import InitOptions
 from wizard.steps.proofs import forget_proof
+from wizard.steps.prove import SIGN_IN_WORKS
 from wizard.steps.questions import SUGGESTED_AUDIENCE
 from wizard.steps.tunnel_menu import OpenedUrls
 from wizard.system import loopback

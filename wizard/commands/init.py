@@ -24,7 +24,7 @@ from wizard.steps.init_progress import InitResult, Progress, Step, walk
 from wizard.steps.live_view import keep_open
 from wizard.steps.look import look, offer_what_is_set_up
 from wizard.steps.options import InitOptions
-from wizard.steps.prove import after_sign_in, exchange_for, sign_in
+from wizard.steps.prove import SIGN_IN_WORKS, after_sign_in, exchange_for, sign_in
 from wizard.steps.questions import PUBLIC_URL, given_values, needed, parsed, require_everything
 from wizard.steps.tunnel_menu import OpenedUrls, TunnelOptions
 from wizard.steps.values import librechat_port, read_subject
@@ -33,8 +33,6 @@ from wizard.system.interrupts import is_ctrl_c
 
 if TYPE_CHECKING:
     from wizard.auth0.live_checks import TenantReport
-
-SIGN_IN_WORKS = Message("The sign-in works.")
 
 
 def run_init(

@@ -23,7 +23,9 @@ def run_trust(options: TrustOptions, ports: Ports, platform: str = sys.platform)
     """Show the commands, ask, and run them."""
     ca_file = _ca_file(options, ports)
     if ca_file is None:
-        ports.console.done("Nothing to do: the wizard has made no authority on this computer.")
+        ports.console.done(
+            "Nothing to do: the wizard has created no certificate authority on this computer."
+        )
         return TrustResult(None, (), done=True)
     change = StoreChange(ca_file, remove=options.remove, yes=options.yes, dry_run=options.dry_run)
     return change_stores(change, ports, platform)

@@ -64,7 +64,7 @@ def run_undo(
         result = replace(result, also_restored=other.env_file if other.restored else None)
     if result.restored and is_public(replaced.get("DOMAIN_SERVER", "")):
         ports.console.hint(
-            "Auth0 stays as it is. To take back who may sign in: librechat-auth0 provision"
+            "Auth0 stays as it is. To revert who may sign in: librechat-auth0 provision"
             " --remove-access"
         )
     return result

@@ -26,7 +26,13 @@ from wizard.ports import Ports
 from wizard.rules import LIBRECHAT_HOLDS_PORT, rule
 from wizard.settings import Settings, is_loopback
 from wizard.steps.choose_tunnel import open_tunnel
-from wizard.steps.prove import after_sign_in, check_values, exchange_for, sign_in
+from wizard.steps.prove import (
+    SIGN_IN_WORKS,
+    after_sign_in,
+    check_values,
+    exchange_for,
+    sign_in,
+)
 from wizard.steps.roles import show_who_may_sign_in
 from wizard.steps.tunnel_menu import NO_TUNNEL, OpenedUrls, TunnelOptions
 from wizard.steps.values import env_store, librechat_port, read_subject
@@ -114,6 +120,8 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
             raise
         return _through_librechat(options, settings, result, subject, ports, tunnel)
     subject = after_sign_in(judgement, subject, store, ports)
+    if judgement.ok:
+        ports.console.done(SIGN_IN_WORKS)
     visitors = show_who_may_sign_in(subject, settings, ports) if judgement.is_proved else None
     findings = (*report.findings, *judgement.findings)
     return replace(result, findings=findings, sign_in=judgement, who_may_sign_in=visitors)

@@ -108,7 +108,7 @@ def _is_not_expanded(subject: Subject, name: str) -> bool | Violation:
     if setting.value[0] in "'\"`":
         return False
     if setting.origin is Origin.COMPOSE:
-        return Violation(fix=Message("In {file}, write one $ in place of two."), file=setting.where)
+        return Violation(fix=Message("In {file}, write one $ instead of two."), file=setting.where)
     fix = Message("Remove the single quotes: Docker Compose does not expand references in them.")
     is_passed_on = subject.container is not None and name in subject.container.variables
     return Violation(fix=fix) if is_passed_on else True

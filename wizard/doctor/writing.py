@@ -112,9 +112,9 @@ def _windows_lines(subject: Subject) -> Iterator[Violation]:
     text = subject.file.text
     has_mark = text.startswith("\ufeff")
     if "\r" in text and has_mark:
-        yield Violation("It has Windows line ends and a byte order mark.")
+        yield Violation("It has Windows line endings and a byte order mark.")
     elif "\r" in text:
-        yield Violation("It has Windows line ends.")
+        yield Violation("It has Windows line endings.")
     elif has_mark:
         yield Violation("It has a byte order mark.")
 

@@ -40,7 +40,7 @@ def judge_admission(
     """
     e_mail = _e_mail({**user.id, **(user.userinfo or {})}, values)
     if allowed_domains and not _is_allowed(e_mail, allowed_domains):
-        domain = e_mail.partition("@")[2] or Message("no e-mail address")
+        domain = e_mail.partition("@")[2] or Message("no email address")
         yield DOMAIN_REFUSED.finding(Message("The user has {domain}.", domain=domain))
     required = values.get("OPENID_REQUIRED_ROLE", "").split(",")
     if lack := _lack(user, values, "OPENID_REQUIRED_ROLE", [each.strip() for each in required]):
@@ -69,7 +69,7 @@ def role_values(
 def who_may_sign_in(
     values: Mapping[str, str],
     allowed_domains: Sequence[object] | None,
-    auth0: Sequence[Message] = (Message("everybody whom Auth0 signs in"),),
+    auth0: Sequence[Message] = (Message("everyone whom Auth0 signs in"),),
 ) -> Iterator[Message]:
     """Yield sentences on who may use LibreChat; `auth0` says who can sign in to Auth0."""
     role = values.get("OPENID_REQUIRED_ROLE", "")
@@ -81,7 +81,7 @@ def who_may_sign_in(
     if not (role or domains):
         yield from auth0
     if is_enabled(values, REGISTRATION):
-        yield Message("everybody who signs up at LibreChat with an email address")
+        yield Message("everyone who signs up at LibreChat with an email address")
     if admin := values.get("OPENID_ADMIN_ROLE", ""):
         yield Message("as administrators: users with the role {role}", role=admin)
 

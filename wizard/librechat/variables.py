@@ -64,7 +64,7 @@ class Variable(NamedTuple):
         default: what LibreChat takes when it is not set, None for nothing.
         written: the value the wizard writes when the settings do not decide it.
         example: shown in a comment where the variable is optional.
-        public_values: values that LibreChat has shipped, so that everybody knows them.
+        public_values: values that LibreChat has shipped, so that everyone knows them.
         when: when it is written, as the page says it.
         since: the first LibreChat version that reads it, "" for always.
     """
@@ -87,7 +87,7 @@ class Variable(NamedTuple):
         return re.fullmatch(pattern, value.strip(), flags) is not None
 
 
-# Values that LibreChat has shipped, so that everybody knows them.
+# Values that LibreChat has shipped, so that everyone knows them.
 _PUBLIC_VALUES = {
     "MONGO_URI": "mongodb://127.0.0.1:27017/LibreChat",
     "CREDS_KEY": "f34be427ebb29de8d88c107a71546019685ed8b241d8f2ed00c3df97ad2566f0",

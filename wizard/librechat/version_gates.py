@@ -97,7 +97,7 @@ def _is_plain_localhost(setup: Setup) -> bool:
 
 
 # Said before a setup is written whose user insists on it.
-_RELOADS = _fault("", SENDS_AUDIENCE, Message("the page reloads without end (issue 8796)"))
+_RELOADS = _fault("", SENDS_AUDIENCE, Message("the page reloads endlessly (issue 8796)"))
 _GATES = (
     _Gate(CANNOT_REUSE, "OPENID_REUSE_TOKENS", "", SENDS_AUDIENCE, lambda it: it.reuses_tokens),
     _Gate(SECRETLESS_TOO_NEW, "OPENID_CLIENT_SECRET", "", "0.8.6", lambda it: not it.has_secret),

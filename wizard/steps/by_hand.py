@@ -120,7 +120,7 @@ def show_what_to_close(policy: Policy, client_id: str, ports: Ports) -> None:
     console.say()
     if policy.who is Who.ANYBODY and not policy.admins:
         console.hint(
-            "Auth0 lets everybody sign in: sign-ups and social connections stay as they are."
+            "Auth0 lets everyone sign in: sign-ups and social connections stay as they are."
         )
         return
     heading = Message("In {page}, so that Auth0 lets in nobody else:", page=dashboard.HOME)

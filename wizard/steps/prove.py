@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from wizard.auth0.tokens import Admit, Judgement
     from wizard.doctor.subject import Subject
 
+SIGN_IN_WORKS = Message("The sign-in works.")
+
 
 def check_values(settings: Settings, ports: Ports, cause: Finding | None = None) -> "TenantReport":
     """Check the values against the live tenant, and show the results.

@@ -72,11 +72,11 @@ class Visitors(NamedTuple):
 
     def _of_auth0(self) -> Sequence[Message]:
         if reason := self.doors.sign_ups.reason:
-            text = Message("everybody whom Auth0 signs in (not known whom: {reason})")
+            text = Message("everyone whom Auth0 signs in (not known whom: {reason})")
             return [text.filled(reason=Message.of(reason))]
         opened = self.doors.opened(
-            Message("everybody who creates an account at Auth0 ({connections})"),
-            Message("everybody with an account elsewhere ({connections})"),
+            Message("everyone who creates an account at Auth0 ({connections})"),
+            Message("everyone with an account elsewhere ({connections})"),
         )
         return [*opened, Message("the users who are in Auth0")]
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _CHOICES = (
     Choice(Who.PEOPLE, "People I name"),
-    Choice(Who.DOMAINS, "Everybody with an address at these domains"),
+    Choice(Who.DOMAINS, "Everyone with an address at these domains"),
     Choice(Who.ANYBODY, "Anybody, strangers too"),
 )
 _WORD = "anybody"
@@ -194,7 +194,7 @@ def choose_policy(
     ports.console.warn(
         "Strangers can then use this LibreChat, and you pay for their use of your API keys."
     )
-    question = Message("Type {word} to open it to everybody", word=_WORD)
+    question = Message("Type {word} to open it to everyone", word=_WORD)
     ports.prompter.text(question, parse=_confirmed)
     return Policy(Who.ANYBODY)
 

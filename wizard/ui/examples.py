@@ -25,7 +25,7 @@ EXAMPLES_OF: dict[str, tuple[tuple[str, str], ...]] = {
         ("librechat-auth0 tunnel --tunnel cloudflared", Message("Use another tunnel")),
     ),
     "tunnel status": (
-        ("librechat-auth0 tunnel status", Message("List the tunnels in the background")),
+        ("librechat-auth0 tunnel status", Message("List the background tunnels")),
         ("librechat-auth0 tunnel status --json", Message("The same as JSON")),
         ("librechat-auth0 tunnel status --plain", Message("The same without symbols")),
     ),
