@@ -298,6 +298,7 @@ def test_any_failing_call_while_the_client_secret_is_written(
 
 def fail_each_call(scene: Scene, fault: str, tmp_path: Path, environ: dict[str, str]) -> None:
     """Run the command once for each call on its files, with a fault in that call."""
+    environ = {**environ, "PATH": str(tmp_path)}  # no docker, which would run hundreds of times
     trace, kinds = tmp_path / "trace", ",".join(f"?{kind}" for kind in KINDS)
     watched = ("-ff", "-n", "-y", "-o", str(trace), "-e", f"trace={kinds}")
     with Runner(scene, tmp_path / "whole", environ, *watched) as runner:
