@@ -314,6 +314,9 @@ class TestAddresses:
         both = subject(env(DOMAIN_CLIENT=url, DOMAIN_SERVER=url))
         assert ("LA193", "DOMAIN_SERVER") in errors(both)
         assert repaired(both)["DOMAIN_SERVER"] == repaired(both)["DOMAIN_CLIENT"] == normal
+        slash = subject(env(DOMAIN_CLIENT=f"{url}/", DOMAIN_SERVER=f"{url}/"))
+        assert errors(slash) == {("LA124", "DOMAIN_CLIENT"), ("LA124", "DOMAIN_SERVER")}
+        assert repaired(slash)["DOMAIN_SERVER"] == normal
         one = subject(env(DOMAIN_CLIENT=normal, DOMAIN_SERVER=url))
         assert errors(one) == {("LA193", "DOMAIN_SERVER")}
         for text, version in (
@@ -447,6 +450,7 @@ class TestPastes:
             ("OpenID Profile Email offline_access", "openid profile email offline_access"),
             ("openid, email, read:chats", "openid email read:chats profile offline_access"),
             ("openid%20email%20read:chats", "openid email read:chats profile offline_access"),
+            ("openid \\", "openid profile email offline_access"),
             ("email%20openid", "openid email profile offline_access"),
             ("openid|profile|email", "openid profile email offline_access"),
             ("profile&openid", "openid profile email offline_access"),

@@ -88,7 +88,9 @@ def _normal(value: str) -> str:
 def _is_sent_in_two_forms(subject: Subject, name: str) -> bool:
     """openid-client 6 does so, which LibreChat uses since 0.7.9."""
     value = subject.bare(name)
-    is_judged_elsewhere = is_placeholder(value) or _is_page(subject, name)
+    is_judged_elsewhere = (
+        is_placeholder(value) or _is_page(subject, name) or _ends_with_slash(subject, name)
+    )
     return _normal(value) != value and not (is_judged_elsewhere or subject.runs_before("0.7.9-rc1"))
 
 
@@ -177,7 +179,7 @@ def _with_scheme(subject: Subject, name: str) -> Edits:
 
 
 def _without_slash(subject: Subject, name: str) -> Edits:
-    return {name: subject.bare(name).rstrip("/")}
+    return {name: _normal(subject.bare(name)).rstrip("/")}
 
 
 def _origin_alone(subject: Subject, name: str) -> Edits:

@@ -54,7 +54,8 @@ def with_remedy(finding: Finding, subject: Subject) -> Finding:
     if (name := _VARIABLES.get(finding.rule.id, "")) and subject.overriding(name):
         seen = sentences(ended(finding.detail), ended(subject.seen(name)))
         return finding._replace(detail=seen, fix=_without(name, subject), variable=name)
-    if finding.variable and _is_kept_back(finding.variable, subject):
+    is_note = finding.severity is Severity.NOTE
+    if finding.variable and not is_note and _is_kept_back(finding.variable, subject):
         return finding._replace(fix=_passing_on(finding.variable, subject))
     if finding.rule is NO_REFRESH_TOKEN and subject.runs_before(KEEPS_SESSIONS):
         return finding._replace(fix=VERSION_FAULT.fix)

@@ -17,9 +17,9 @@ from wizard.settings import host_of, is_placeholder, parse_audiences
 
 _MISJOINED = (
     r"(?i)(?:^|[,;+|&\s]|%20)openid(?:[,;+|&]|%20)|(?:[,;+|&=]|%20)openid\b"
-    r"|[\"'\[{(`]openid\b|\bopenid[\"'\]})`]"
+    r"|[\"'\[{(`]openid\b|\bopenid[\"'\]})`]|\\"  # RFC 6749 allows no backslash
 )
-_SCOPE_WORD = r"(?:(?![,;+|&=\s\"'`\[\]{}()])[!-~])+"
+_SCOPE_WORD = r"(?:(?![,;+|&=\\\s\"'`\[\]{}()])[!-~])+"
 _OPENID_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
 
 
