@@ -43,16 +43,16 @@ class Result:
     def as_json(self) -> dict[str, object]:
         """Return the keys of `--json` beside those of the envelope, without secrets: the fields."""
         names = [each.name for each in fields(self) if each.name != "findings"]
-        return {name: json_value(getattr(self, name)) for name in names}
+        return {name: _json_value(getattr(self, name)) for name in names}
 
 
-def json_value(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     """Return the value as `--json` prints it: a path as text, an object by its `as_json`."""
     if isinstance(value, Path):
         return str(value)
     if hasattr(value, "as_json"):
         return value.as_json()
-    return [*map(json_value, value)] if isinstance(value, list | tuple) else value
+    return [*map(_json_value, value)] if isinstance(value, list | tuple) else value
 
 
 class Flags(NamedTuple):

@@ -54,7 +54,7 @@ def plan_access(state: AccessState, policy: Policy) -> tuple[AccessChange, ...]:
         Failure: something that is not ours is in the way.
     """
     _refuse_what_is_in_the_way(state, policy)
-    settings = wanted_settings(state, policy)
+    settings = _wanted_settings(state, policy)
     kept = settings.closed if settings else Closed()
     reopened = [*_switches(state, state.closed, kept, opens=True), *_own_sign_ups(state, policy)]
     if policy.who is Who.UNDECIDED:
@@ -96,7 +96,7 @@ def access_remarks(state: AccessState, policy: Policy) -> Iterator[Finding]:
             yield SOCIAL_IN_USE.finding(f"{it.name}: {users}.")
 
 
-def wanted_settings(state: AccessState, policy: Policy) -> ActionSettings | None:
+def _wanted_settings(state: AccessState, policy: Policy) -> ActionSettings | None:
     """Return the Action's settings; None if no Action is needed."""
     client_id = state.client_id
     if policy.who is Who.UNDECIDED:
@@ -151,7 +151,7 @@ def _refuse_what_is_in_the_way(state: AccessState, policy: Policy) -> None:
     name = action_name(state.client_id)
     if state.action is not None and state.settings is None:
         raise SOMEBODY_ELSES_ACTION.failure(f"{name}.")
-    if wanted_settings(state, policy) is None:
+    if _wanted_settings(state, policy) is None:
         return
     if not state.is_bound and len(state.bindings) >= MOST_BINDINGS:
         raise NO_ROOM.failure(Message("{count} Actions are in the flow.", count=MOST_BINDINGS))
@@ -165,11 +165,11 @@ def _refuse_what_is_in_the_way(state: AccessState, policy: Policy) -> None:
         if found := [it for it in users if not it.verified and staying & {*it.connections}]:
             where = ", ".join(found[0].connections)
             raise UNVERIFIED_USER.failure(f"{address} ({where}).")
-        if not database_for_users(state, policy):
+        if not _database_for_users(state, policy):
             raise NO_DATABASE.failure(f"{address}.")
 
 
-def database_for_users(state: AccessState, policy: Policy) -> str:
+def _database_for_users(state: AccessState, policy: Policy) -> str:
     """Return the name of the connection in which new users are created, "" for none.
 
     Where a shared one is to be disabled, that is LibreChat's own, which may not be there yet.
@@ -220,7 +220,7 @@ def _roles(state: AccessState, policy: Policy) -> Iterator[AccessChange]:
 def _own_database(state: AccessState, policy: Policy) -> Iterator[AccessChange]:
     name = own_database_name(state.client_id)
     is_needed = not all(map(state.identities, policy.named))
-    if is_needed and not state.own_database and database_for_users(state, policy) == name:
+    if is_needed and not state.own_database and _database_for_users(state, policy) == name:
         others = dict.fromkeys(app for it in state.connections if it.is_shared for app in it.others)
         why = Message("Strangers can still sign up for {names}.", names=", ".join(others))
         added = (name, Message("without sign-ups, for LibreChat alone"))
@@ -238,7 +238,7 @@ def _own_sign_ups(state: AccessState, policy: Policy) -> Iterator[AccessChange]:
 
 def _users(state: AccessState, policy: Policy) -> Iterator[AccessChange]:
     why = Message("An invitation link sets the password and verifies the address.")
-    database = database_for_users(state, policy)
+    database = _database_for_users(state, policy)
     members = {user_id for role in state.roles.values() for user_id in role.members}
     for address in policy.named:
         if not any(it.verified or it.id in members for it in state.identities(address)):

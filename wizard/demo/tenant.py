@@ -26,7 +26,7 @@ def new_key() -> str:
     return secrets.token_urlsafe(32)
 
 
-def new_client_id() -> str:
+def _new_client_id() -> str:
     """Return a client ID in Auth0's form: 32 letters and digits."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(32))
 
@@ -41,7 +41,7 @@ class Application:
     """A confidential client: a "Regular Web Application"."""
 
     name: str = "LibreChat"
-    client_id: str = field(default_factory=new_client_id)
+    client_id: str = field(default_factory=_new_client_id)
     client_secret: str = field(default_factory=new_client_secret, repr=False)
     callbacks: list[str] = field(default_factory=list)
 

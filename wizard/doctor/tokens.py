@@ -43,11 +43,11 @@ def _is_scope_misjoined(subject: Subject, name: str) -> bool | Violation:
     value = subject.value(name)
     odd = [name_of(each) for each in dict.fromkeys(value) if each != " " and not visible(each)]
     if not odd:
-        return is_misjoined(value)
+        return _is_misjoined(value)
     return Violation("{seen} ({characters})", characters=", ".join(odd))
 
 
-def is_misjoined(scope: str) -> bool:
+def _is_misjoined(scope: str) -> bool:
     """Whether anything but U+0020 separates the scopes; a comma may be part of one."""
     has_odd = any(each != " " and not visible(each) for each in scope)
     return has_odd or re.search(_MISJOINED, scope) is not None
@@ -56,7 +56,7 @@ def is_misjoined(scope: str) -> bool:
 def _whole_scope(subject: Subject) -> list[str]:
     """Return every scope, OpenID Connect's own in lower case as Auth0 needs, and the missing."""
     value = subject.value("OPENID_SCOPE")
-    if is_misjoined(value):
+    if _is_misjoined(value):
         found = re.findall(_SCOPE_WORD, value.replace("%20", " "))
     else:
         found = value.split(" ")
@@ -97,7 +97,7 @@ def _lacks(word: str) -> Callable[[Subject, str], bool]:
             "offline_access": subject.reuses_tokens,
             "email": not subject.bare("OPENID_EMAIL_CLAIM"),
         }.get(word, True)
-        readable = bool(subject.scopes) and not is_misjoined(subject.value(name))
+        readable = bool(subject.scopes) and not _is_misjoined(subject.value(name))
         return readable and is_needed and word not in subject.scopes
 
     return judge

@@ -136,14 +136,14 @@ def judge(evidence: Evidence) -> Runner:
     return next(found, UNKNOWN)._replace(other_folder=_other_folder(evidence))
 
 
-def is_server(process: "RunningProcess") -> bool:
+def _is_server(process: "RunningProcess") -> bool:
     """Return whether the process is LibreChat's server, by its command line."""
     return any(re.search(_SERVER, word) for word in process.command)
 
 
 def _by_process(evidence: Evidence) -> Runner | None:
     process = evidence.machine.process
-    if process is None or process.container or not is_server(process):
+    if process is None or process.container or not _is_server(process):
         return None
     if process.folder is None:
         why = Message(
@@ -301,6 +301,6 @@ def _other_folder(evidence: Evidence) -> Path | None:
         ):
             return Path(each.compose_folder)
     process = evidence.machine.process
-    if process is None or process.container or process.folder is None or not is_server(process):
+    if process is None or process.container or process.folder is None or not _is_server(process):
         return None
     return None if same_file(process.folder / ".env", evidence.env_file) else process.folder

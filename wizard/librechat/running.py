@@ -173,7 +173,7 @@ def why_public_url_is_gone(http: HttpClient, public_url: str) -> Finding | None:
     return next((each for each in found if each.rule is PUBLIC_URL_GONE), None)
 
 
-def expects_secure_cookie(values: Mapping[str, str]) -> bool:
+def _expects_secure_cookie(values: Mapping[str, str]) -> bool:
     """Whether LibreChat in production marks its cookies Secure (`shouldUseSecureCookie`)."""
     setting = values.get("SESSION_COOKIE_SECURE", "").strip(SPACES).lower()
     if setting in {"true", "false"}:
@@ -358,7 +358,7 @@ def _of_sign_in(instance: Instance, values: Mapping[str, str]) -> Iterator[Findi
     if is_public and not is_secure:
         detail = sentences(
             "connect.sid comes without Secure.",
-            "" if expects_secure_cookie(values) else Message("SESSION_COOKIE_SECURE is false."),
+            "" if _expects_secure_cookie(values) else Message("SESSION_COOKIE_SECURE is false."),
         )
         yield COOKIE_NOT_SECURE.finding(detail)
 

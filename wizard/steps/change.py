@@ -58,7 +58,7 @@ def show_changes(
     return pages
 
 
-def turning(pages: Pages, ports: Ports) -> Callable[[], None] | None:
+def _turning(pages: Pages, ports: Ports) -> Callable[[], None] | None:
     """Return what prints the next page, after the last one the first; None without pages."""
     if not pages:
         return None
@@ -200,7 +200,7 @@ def consent(
         return False
     if ports.prompter is not None:
         agreed = ports.prompter.confirm(
-            question.text, default=question.default, more=turning(pages, ports)
+            question.text, default=question.default, more=_turning(pages, ports)
         )
         if not agreed:
             ports.console.say(question.declined)

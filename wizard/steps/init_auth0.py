@@ -230,7 +230,7 @@ def _prove(progress: Progress, ports: Ports) -> Progress:
     progress = _judge_version(progress, ports)
     if progress.options.offline:
         ports.console.hint("Skipped (--offline).")
-        return unless_refused(progress, ports)
+        return _unless_refused(progress, ports)
     while True:
         report = check_values(progress.settings, ports)
         progress = replace(progress, report=report)
@@ -240,7 +240,9 @@ def _prove(progress: Progress, ports: Ports) -> Progress:
         if answer in {"write", "stop"}:
             progress = replace(progress, insists=answer == "write")
             break
-    return unless_refused(replace(progress, findings=(*progress.findings, *report.findings)), ports)
+    return _unless_refused(
+        replace(progress, findings=(*progress.findings, *report.findings)), ports
+    )
 
 
 def _judge_version(progress: Progress, ports: Ports) -> Progress:
@@ -366,7 +368,7 @@ def _page(failed: list[str], progress: Progress) -> str:
     return dashboard.application(progress.known.client_id or "", domain=domain)
 
 
-def unless_refused(progress: Progress, ports: Ports) -> Progress:
+def _unless_refused(progress: Progress, ports: Ports) -> Progress:
     """End the run if a check found an error, unless the user insists on writing."""
     insists = progress.insists or progress.options.force
     if insists or exit_code_of(progress.findings) is ExitCode.OK:

@@ -44,19 +44,19 @@ class Menu:
         after = ("class:answer", self.labels[self.at])
         if not self.is_answered:
             after = ("class:instruction", self.keys)
-        yield from flowing(("class:qmark", "?"), [("class:question", self.question), after], width)
+        yield from _flowing(("class:qmark", "?"), [("class:question", self.question), after], width)
         for number, label in enumerate([] if self.is_answered else self.labels):
             if number != self.at:
                 shown = shorten(label, width - 4, placeholder=" ...") if cuts else label
-                yield from flowing(("", "  "), [("", shown)], width)
+                yield from _flowing(("", "  "), [("", shown)], width)
                 continue
-            yield from flowing(("class:pointer", " >"), [("class:highlighted", label)], width)
+            yield from _flowing(("class:pointer", " >"), [("class:highlighted", label)], width)
             if self.is_detailed and (more := self.details[number]):
-                yield from flowing(("", "    "), [("", more)], width)
+                yield from _flowing(("", "    "), [("", more)], width)
             yield "[SetCursorPosition]", ""  # which is scrolled into view
 
 
-def flowing(lead: Fragment, texts: Sequence[Fragment], width: int) -> Iterator[Fragment]:
+def _flowing(lead: Fragment, texts: Sequence[Fragment], width: int) -> Iterator[Fragment]:
     """Yield a line break, the lead and the words of the texts, wrapped with a hanging indent."""
     yield "", "\n"
     yield lead
