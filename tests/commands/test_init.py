@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from dotenv import dotenv_values
@@ -11,9 +13,11 @@ from tests.fakes import ScriptedPrompter, make_world
 from wizard.commands.init import run_init
 from wizard.findings import ExitCode, Failure
 from wizard.known import Known
+from wizard.ports import Ports
 from wizard.saved_answers import SavedAnswers
-from wizard.steps.init_progress import InitResult
+from wizard.steps.init_progress import InitResult, Progress, Step, walk
 from wizard.steps.options import InitOptions
+from wizard.ui.prompts import Back
 
 CLIENT_ID = "abcdefghijklmnopqrstuvwxyz012345"
 SECRET = "a-secret-that-nobody-may-see_0123456789"
@@ -99,6 +103,39 @@ def test_the_second_run_changes_nothing(checkout: Path) -> None:
     assert not result.changed
     assert (before.st_mtime_ns, before.st_ino) == (after.st_mtime_ns, after.st_ino)
     assert "is already up to date" in said
+
+
+def test_another_application_does_not_get_the_secret_of_the_env(checkout: Path) -> None:
+    init(checkout, options())
+    init(checkout, options(client_secret=""))
+
+    with pytest.raises(Failure) as caught:
+        init(checkout, options(client_id=CLIENT_ID[::-1], client_secret=""))
+
+    assert "--client-secret-file" in caught.value.finding.detail
+    assert read(checkout)["OPENID_CLIENT_ID"] == CLIENT_ID
+
+
+def test_back_does_not_go_behind_a_final_step(checkout: Path) -> None:
+    ran: list[str] = []
+
+    def step(name: str) -> Callable[[Progress, Ports], Progress]:
+        def run(progress: Progress, ports: Ports) -> Progress:
+            ran.append(name)
+            if name == "question" and ports.prompter:
+                ports.prompter.confirm("Go on?")
+            if name == "end" and ran.count("end") == 1:
+                raise Back
+            return progress
+
+        return run
+
+    steps = (Step("", step("question")), Step("", step("write"), is_final=True))
+    world = make_world(checkout, prompter=ScriptedPrompter(("Go on?", True)))
+    progress = cast(Progress, SimpleNamespace(is_over=False))
+    assert [*walk((*steps, Step("", step("end"))), progress, world.ports)]
+
+    assert ran == ["question", "write", "end", "end"]
 
 
 def test_writes_no_api_and_no_offline_access_without_token_reuse(checkout: Path) -> None:

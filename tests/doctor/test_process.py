@@ -124,6 +124,14 @@ def test_one_finding_for_everything_a_restart_fixes(folder: Path) -> None:
     assert "stop process 4711 first" in finding.fix
 
 
+def test_a_restart_fixes_a_refused_domain_only_if_librechat_yaml_is_newer(folder: Path) -> None:
+    log(folder, NOW - 20, "Email domain not allowed")
+    assert rules(subject(folder, runner(NOW - 60))) == ["LA587", "LA594"]
+
+    (folder / "none.yaml").touch()
+    assert rules(subject(folder, runner(NOW - 60))) == ["LA550"]
+
+
 def test_a_restart_does_not_fix_the_shell_or_another_account_type(
     folder: Path,
 ) -> None:
