@@ -155,7 +155,7 @@ def test_starts_no_sign_in_that_would_exceed_the_limit(world: World) -> None:
     assert ran.rules == ["LA533", "LA435"]
     assert "still accepts: 1" in ran.finding("LA435")["detail"]
     assert "five minutes" in ran.finding("LA435")["fix"]
-    assert "Open in any browser" not in ran.err
+    assert "Open in a browser" not in ran.err
 
 
 def test_keeps_no_cookie_and_no_code(world: World) -> None:
@@ -175,7 +175,7 @@ def test_keeps_no_cookie_and_no_code(world: World) -> None:
 def test_init_ends_with_a_sign_in_to_the_running_librechat(world: World) -> None:
     words = ("init", "--yes", "--tunnel", "local", "--verify", "--no-open")
     with librechat(world), world.running(*words) as init:
-        init.until("Open in any browser")
+        init.until("Open in a browser")
         visit(world, f"{world.public_url}/oauth/openid")
         init.until("The sign-in through LibreChat works.")
         init.until("Keep this running")

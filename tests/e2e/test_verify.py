@@ -164,7 +164,7 @@ def test_from_the_link_through_the_running_librechat_in_a_browser(
     fault(demo)
     tab.call("Network.clearBrowserCookies")
     with librechat(installed), installed.running("verify", "--no-open") as verify:
-        verify.until("Open in any browser")
+        verify.until("Open in a browser")
         link = f"{installed.public_url}/oauth/openid"
         sign_in_with(tab, link)
         tab.wait(f"document.body && document.body.textContent === {json.dumps(shown)}")
@@ -199,13 +199,13 @@ def test_in_a_browser_the_named_person_is_administrator_and_a_stranger_is_reject
     tab.call("Network.clearBrowserCookies")
     with librechat(installed):
         with installed.running("verify", "--no-open", "--json") as verify:
-            verify.until("Open in any browser")
+            verify.until("Open in a browser")
             sign_in_with(tab, link)
             tab.wait(f"document.body && document.body.textContent === 'Hello, {EMAIL}'")
             admitted = verify.end()
         tab.call("Network.clearBrowserCookies")
         with installed.running("verify", "--no-open", "--json") as verify:
-            verify.until("Open in any browser")
+            verify.until("Open in a browser")
             tab.open(link, "document.querySelector('[type=password]')")
             tab.submit(username=stranger, password=PASSWORD)
             tab.wait("document.body && document.body.textContent === 'Welcome back'")
