@@ -57,6 +57,27 @@ def test_a_complete_report(tmp_path: Path) -> None:
     assert result.as_json() == {"report": result.report}
 
 
+class WithoutBuild(LibreChat):
+    """A LibreChat that does not know its commit: of an archive, without git."""
+
+    def config(self) -> dict[str, object]:
+        return {name: each for name, each in super().config().items() if name != "buildInfo"}
+
+
+@pytest.mark.parametrize(("kind", "shown"), [(LibreChat, "commit: 361553f"), (WithoutBuild, "")])
+def test_names_the_commit_where_librechat_knows_it(
+    kind: type[LibreChat], shown: str, tmp_path: Path
+) -> None:
+    with running(kind({})) as librechat:
+        write(tmp_path, env(**VALUES, PORT=str(librechat.port)))
+        http = Everything(ScriptedTenant(), Tunnel(PUBLIC_URL, librechat.port))
+        world = make_world(tmp_path, http=http, clock=FixedClock(NOW))
+        report = run_report(tmp_path / ".env", world.ports, offline=False).report
+
+    assert ("- commit: " in report) is bool(shown)
+    assert shown in report
+
+
 @dataclass
 class Recorder(Desktop):
     """A desktop that records what it opens and copies."""

@@ -246,4 +246,5 @@ def _librechat(subject: Subject) -> Iterator[str]:
             yield f"- {key}: {str(config.get(key)).lower()[:10]}"
         build = config.get("buildInfo")
         commit = build.get("commit") if isinstance(build, dict) else None
-        yield f"- commit: {str(commit)[:12]}"
+        if isinstance(commit, str):
+            yield f"- commit: {commit[:12]}"
