@@ -536,12 +536,15 @@ class TestVersions:
 
 
 def test_names_what_is_left_to_the_user(checkout: Path) -> None:
-    (checkout / ".env").write_text("CREDS_KEY=abc\nMONGO_URI=mongodb://db/x\n")
+    published = "CREDS_IV=e2341419ec3dd3d19b13a1a87fafcbfb"
+    (checkout / ".env").write_text(f"CREDS_KEY=abc\n{published}\nMONGO_URI=mongodb://db/x\n")
 
     result, said = init(checkout, options())
 
     left = next(each for each in result.findings if each.rule.id == "LA191")
     assert "LA162 CREDS_KEY" in left.detail
+    assert "LA160" in rules(result)
+    assert "LA160" not in left.detail  # told on its own already
     assert "OPENID" not in left.detail
     assert left.detail in said
     assert result.exit_code is ExitCode.OK
