@@ -273,6 +273,8 @@ def test_a_public_url_is_an_origin(text: str, url: str) -> None:
         ("ws://chat.example.com", "not ws://"),
         ("https://chat.example.com/login", "without a path: https://chat.example.com"),
         ("https://chat.example.com//", "without a path"),
+        ("https://example.com/talk", "cannot set up a LibreChat under a path (/talk)"),
+        ("https://example.com/chat/", "cannot set up a LibreChat under a path (/chat/)"),
         ("https://chat.example.com/?x=1", "without ? and #"),
         ("https://chat.example.com#x", "without ? and #"),
         ("https://me:pw@chat.example.com", "user name"),

@@ -31,6 +31,7 @@ _AROUND = f"{QUOTES} \t\n\r\v\f\x85\xa0\u2028\u2029\u202f\u200b\u200c\u200d\u206
 _NAME = rf"(?s)(?:export\s+)?[A-Z][A-Z0-9]*_[A-Z0-9_]*[{QUOTES}]?\s*[=:](?=.)"
 # A label of the dashboard, copied with its value: `Domain: dev-abc123.us.auth0.com`.
 _LABEL = r"(?i)(?:Domain|Client (?:ID|Secret)|(?:API )?Identifier)\s*(?:[:=]\s+|[\t\r\n]\s*)"
+LIBRECHAT_PAGES = r"/(oauth|login|api|c)(/|\Z)"
 _HOST_LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)\Z"
 _MASK = frozenset("•●∙·⚫◦*.…xX")
 _HIDDEN_PART = r"[•●∙⚫◦]{2}|…|\.{3}"
@@ -185,6 +186,12 @@ def parse_public_url(text: str, *, librechat_port: int = 0) -> str:
         ),
     )
     host = _authority(parts)
+    if parts.path.strip("/") and not re.match(LIBRECHAT_PAGES, parts.path):
+        raise InvalidValue(
+            "The wizard cannot set up a LibreChat under a path ({path}). Give it a host name of its"
+            " own, or set its variables by hand and run librechat-auth0 doctor.",
+            path=parts.path,
+        )
     if parts.path not in {"", "/"}:
         raise InvalidValue(
             "Enter the URL without a path: https://{host}. LibreChat adds {path} itself.",

@@ -107,7 +107,7 @@ def test_accepts_the_domains_of_the_users_own_server(
         assert opened == "https://x.tunnels.example"
     naming(tmp_path, "https://x.tunnels.example/path")
 
-    assert "without a path" in refused(LocaltunnelTunnel(request_, Processes(), environ))
+    assert "under a path (/path)" in refused(LocaltunnelTunnel(request_, Processes(), environ))
 
 
 @pytest.mark.parametrize("host", ["login.example", "trycloudflare.com", "x.loca.lt", "x y", "x/y"])

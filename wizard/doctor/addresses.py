@@ -12,7 +12,14 @@ from wizard.doctor.subject import Subject
 from wizard.language import Message, joined
 from wizard.librechat.variables import VARIABLES
 from wizard.rules import rule
-from wizard.settings import if_valid, is_loopback, is_placeholder, parse_public_url, port_in
+from wizard.settings import (
+    LIBRECHAT_PAGES,
+    if_valid,
+    is_loopback,
+    is_placeholder,
+    parse_public_url,
+    port_in,
+)
 
 ONLY_THIS_MACHINE = rule("LA129")
 
@@ -22,7 +29,7 @@ DEFAULT_PORT = to(PORT=VARIABLES["PORT"].default or "")
 _OFF = ("false", "off", "0", "no")
 _NO_HSTS = {"HSTS_ENABLED": _OFF, "SECURITY_HEADERS": _OFF, "HSTS_MAX_AGE": ("0",)}
 # A page of LibreChat, or a query or a fragment, behind which no path can be appended.
-_PAGES = r"/(oauth|login|api|c)(/|\Z)|.*[?#]\Z"
+_PAGES = rf"{LIBRECHAT_PAGES}|.*[?#]\Z"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
