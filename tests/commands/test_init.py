@@ -499,7 +499,7 @@ class TestVersions:
 
         assert read(checkout)["OPENID_REUSE_TOKENS"] == "true"
         assert "LA146" in rules(result)
-        assert "reloads without end" in said
+        assert "reloads endlessly" in said
         assert result.exit_code is ExitCode.OK
 
     def test_rejects_it_for_versions_that_do_not_read_it(self, checkout: Path) -> None:
