@@ -159,7 +159,7 @@ def test_newer_versions_retry_discovery(folder: Path, version: str, step: str) -
 
 @pytest.mark.parametrize(
     ("version", "step"),
-    [("0.8.0", "Update LibreChat"), ("0.8.1", "Switch on Allow Offline Access")],
+    [("0.8.0", "Update LibreChat"), ("0.8.1", "Turn on Allow Offline Access")],
 )
 def test_an_old_librechat_loses_the_refresh_token_itself(
     folder: Path, version: str, step: str
