@@ -140,6 +140,7 @@ def test_a_bomb_of_aliases(tmp_path: Path, content: str) -> None:
         b"services: {api: {environment: 5, volumes: {a: 1}, env_file: {path: 3}, user: [1]}}",
         b"- a\n- b",
         b"!!python/object/apply:os.system ['true']",
+        *(b"a: !!" + each for each in (b"timestamp 1", b"int ''", b"bool maybe", b"float ''")),
         b"x: " + b"y" * MAX_YAML_BYTES,
     ],
 )
@@ -148,6 +149,16 @@ def test_invalid_documents(tmp_path: Path, content: bytes) -> None:
         (tmp_path / name).write_bytes(content)
     checked = subject(env())._replace(deployment=deployment_of(tmp_path))
     assert BUG not in {finding.rule for finding in diagnose(checked)}
+
+
+@pytest.mark.parametrize("value", [f"*{SECRET}", f"!{SECRET}", f"!a!{SECRET}", f"&{SECRET} *b"])
+def test_shows_no_password_that_yaml_takes_for_a_name(tmp_path: Path, value: str) -> None:
+    for name in ("compose.yaml", "librechat.yaml"):
+        (tmp_path / name).write_text(f"services: {{api: {{environment: {{X: {value}}}}}}}\n")
+    checked = subject(env())._replace(deployment=deployment_of(tmp_path))
+    details = [each.detail for each in diagnose(checked) if each.rule.id == "LA500"]
+    assert len(details) == 1
+    assert SECRET not in details[0]
 
 
 def deployment_of(folder: Path, environ: Mapping[str, str] | None = None) -> Deployment:

@@ -18,6 +18,8 @@ MOST_ENTRIES = 50_000
 # Those of 64 bits have fewer.
 _LONGEST_INTEGER = 24
 _LARGEST_WITHOUT_EXPONENT = 1e21
+# What PyYAML quotes of the file: names of aliases, anchors and tags.
+_NAME_IN_PROBLEM = r"(?s)\b(alias|anchor|tag|handle) (['\"]).*\2"
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -83,12 +85,14 @@ def _loaded(text: str, use: "Callable[[Any, yaml.Node | None], T]") -> T:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = str(getattr(error, "problem", None) or error)
+        # A password that begins with * or ! and has no quotes is such a name.
+        problem = re.sub(_NAME_IN_PROBLEM, r"\1 '…'", problem)
         raise ComposeError(problem, mark.line + 1 if mark else None) from None
     except RecursionError:
         raise ComposeError(Message("it is nested too deeply")) from None
     except ComposeError:
         raise
-    except ValueError:
+    except (ValueError, LookupError, AttributeError):  # PyYAML's, of a value with an explicit tag
         raise ComposeError(Message("a value cannot be read")) from None
     finally:
         loader.dispose()
