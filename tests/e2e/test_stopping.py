@@ -232,11 +232,11 @@ CONVERSATIONS = {
             ("Domain", None),
             ("Client ID", "c" * 32),
             ("Client Secret (hidden)", "s" * 32),
-            *(item for item in ITEMS for _ in range(2)),
+            *ITEMS,
             ("What now?", Choose("Change only")),
             ("Domain", None),
         ],
-        known=9,
+        known=7,
         message="Nothing was changed.",
     ),
     "init to the sign-in": Conversation(
