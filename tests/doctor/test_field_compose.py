@@ -104,7 +104,7 @@ def test_a_reference_that_the_compose_file_escapes() -> None:
     assert [each for each in problems(checked) if each[0] != "LA502"] == [
         ("LA512", "OPENID_ISSUER")
     ]
-    assert "one $ in place of two" in found(checked)["LA512"].fix
+    assert "one $ instead of two" in found(checked)["LA512"].fix
 
 
 @pytest.mark.parametrize(
