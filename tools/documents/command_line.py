@@ -25,7 +25,7 @@ This file is generated: `python -m tools.documents`.
 ENVIRONMENT = {
     "AUTH0_CLIENT_SECRET": "The Client Secret, for `init`; no option takes it.",
     "AUTH0_MANAGEMENT_TOKEN": "A Management API token, for `provision`, `init` and `tunnel`.",
-    "AUTH0_MANAGEMENT_CLIENT_ID": "A machine-to-machine application, in place of a token.",
+    "AUTH0_MANAGEMENT_CLIENT_ID": "A machine-to-machine application, instead of a token.",
     "AUTH0_MANAGEMENT_CLIENT_SECRET": "Its secret.",
     "NGROK_AUTHTOKEN": "ngrok's token; by default that of its configuration file.",
     "CI": "No questions and no browser, unless it is empty, 0 or false.",
