@@ -544,7 +544,7 @@ def test_names_what_is_left_to_the_user(checkout: Path) -> None:
     left = next(each for each in result.findings if each.rule.id == "LA191")
     assert "LA162 CREDS_KEY" in left.detail
     assert "LA160" in rules(result)
-    assert "LA160" not in left.detail  # told on its own already
+    assert "LA160" not in left.detail  # it has a finding of its own
     assert "OPENID" not in left.detail
     assert left.detail in said
     assert result.exit_code is ExitCode.OK
