@@ -269,11 +269,6 @@ CASES = (
     ),
     _values(
         "LA127",
-        {"DOMAIN_SERVER": "http://localhost:3443", "DOMAIN_CLIENT": "https://localhost:3443"},
-        {"DOMAIN_SERVER": "http://localhost:3080", "DOMAIN_CLIENT": "https://localhost:3443"},
-    ),
-    _values(
-        "LA127",
         {"DOMAIN_CLIENT": PUBLIC_URL.replace("https", "http")},
         {"DOMAIN_CLIENT": f"{PUBLIC_URL}:8443"},
     ),

@@ -390,6 +390,9 @@ FAULTS: Mapping[str, Fault] = {
     "127.0.0.1 and localhost": Fault(
         "LA127", "Set both", "LA127", at("https://127.0.0.1:3443", LOCAL)
     ),
+    "http and https at one port": Fault(
+        "LA127", "Set both", "LA127", at(LOCAL, LOCAL.replace("https", "http"))
+    ),
     "another port of localhost": Fault("", env=at("http://localhost:3080", LOCAL)),
     "address with a slash": Fault("LA124", f"={PUBLIC_URL}.", "LA124", at(f"{PUBLIC_URL}/")),
     "address without a scheme": Fault("LA123", "https://", "LA123", at("localhost:3443")),
