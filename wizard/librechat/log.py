@@ -113,7 +113,7 @@ def _rows() -> tuple[_Row, ...]:
         _Row(r"Server listening (?:at|on) ", "life", None),
         _Row(r"OpenID Connect configured successfully", "start", None),
         _Row(r"OpenID Connect configuration failed", "start", rule("LA582")),
-        _Row(r"\] No (access or )?refresh token (available|found)", "sign-in", NO_REFRESH_TOKEN),
+        _Row(r"No (access or )?refresh token (available|found)", "sign-in", NO_REFRESH_TOKEN),
         _Row(r"Unable to verify authorization request state", "sign-in", rule("LA583")),
         _Row(r"server responded with an error in the response body", "sign-in", rule("LA584")),
         _Row(r"You must have .{1,200}? role to log in", "sign-in", LACKS_ROLE),
