@@ -17,7 +17,7 @@ from wizard.librechat.env_store import EnvStore
 
 BROKEN = env(
     "OPENID_REQUIRED_ROLE=chat\nOPENID_REQUIRED_ROLE_TOKEN_KIND=access_token\n"
-    "SESSION_COOKIE_SECURE=true",
+    "SESSION_COOKIE_SECURE=true\nHOST=http://chat.example.com",
     ALLOW_SOCIAL_LOGIN="yes",
     CREDS_IV="abc",
     CREDS_KEY="short",
