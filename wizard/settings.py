@@ -287,6 +287,11 @@ def host_of(url: str) -> str:
         return ""
 
 
+def in_ascii(host: str) -> str:
+    """Return the host as URLs have it; raise UnicodeError if it has no such form."""
+    return host if host.isascii() else host.encode("idna").decode("ascii")
+
+
 def query_of(url: str) -> dict[str, str]:
     """Return the first value of each parameter of the URL's query, none for an invalid URL."""
     try:
@@ -466,7 +471,7 @@ def _authority(parts: SplitResult) -> str:
             character=stranger,
         )
     try:
-        host = host if host.isascii() else host.encode("idna").decode("ascii")
+        host = in_ascii(host)
     except UnicodeError:
         raise InvalidValue("{host} is not a host name.", host=host) from None
     labels = host.split(".")

@@ -15,6 +15,7 @@ from wizard.rules import rule
 from wizard.settings import (
     LIBRECHAT_PAGES,
     if_valid,
+    in_ascii,
     is_loopback,
     is_placeholder,
     parse_public_url,
@@ -87,7 +88,7 @@ def _normal(value: str) -> str:
         return value
     host = named["name"].lower()
     with suppress(UnicodeError):
-        host = host if host.isascii() else host.encode("idna").decode("ascii")
+        host = in_ascii(host)
     port = "" if parts.port in {None, _DEFAULT_PORTS[parts.scheme]} else f":{parts.port}"
     return f"{parts.scheme}://{host}{port}{parts.path}"
 
