@@ -29,6 +29,10 @@ REQUIRE_PROGRAMS = os.environ.get("REQUIRE_PROGRAMS") == "1"
 # The index that installers ask.
 INDEX = os.environ.get("PIP_INDEX_URL") or "https://pypi.org/simple/"
 
+only_root = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to become another user"
+)
+
 SETTINGS_PREFIXES = ("AUTH0_", "LIBRECHAT_AUTH0_", "NGROK_", "OPENID_")
 
 

@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.auth0.scripted import SETTINGS, ScriptedTenant, metadata, signing_key
 from tests.auth0.test_sign_in import signing_in
 from tests.auth0.test_tokens import EXPECTED, GOOD, id_token
+from tests.conftest import only_root
 from tests.sockets import Authority, Handler, read_request, server
 from tests.test_http import http_answer
 from tests.tunnels.test_certificates import shake_hands
@@ -648,7 +649,7 @@ def test_does_not_find_a_librechat_in_a_world_writable_folder(tmp_path: Path) ->
 
 
 @POSIX
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may chown")
+@only_root
 def test_does_not_find_another_users_librechat(tmp_path: Path) -> None:
     theirs, mine = tmp_path / "theirs", tmp_path / "theirs/project"
     mine.mkdir(parents=True)

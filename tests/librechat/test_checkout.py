@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import only_root
 from wizard.librechat.checkout import (
     MAX_FILE_BYTES,
     find,
@@ -222,9 +223,7 @@ def test_does_not_wait_long_for_a_hanging_docker(
     assert signs_of_use(checkout, Processes()) == ()
 
 
-@pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to become another user"
-)
+@only_root
 def test_an_inaccessible_folder(tmp_path: Path) -> None:
     """Some folders belong to Docker's containers; a parent folder may be inaccessible."""
     checkout = write(tmp_path / "LibreChat", {"data-node/x": "", "librechat.yaml": ""})

@@ -23,6 +23,7 @@ from typing import NoReturn, Self
 
 import pytest
 
+from tests.conftest import only_root
 from tests.languages import untranslatable
 from tests.seed import SEED
 from wizard.findings import ExitCode, Failure, Rule
@@ -42,9 +43,6 @@ from wizard.librechat.env_store import (
 from wizard.librechat.permissions import NOT_OURS_TO_GIVE
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes and links of POSIX")
-only_root = pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to become another user"
-)
 ROOT_FOLDER = Path(__file__).parents[2]
 NOBODY = 65534
 

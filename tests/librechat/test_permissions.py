@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import only_root
 from tests.fakes import make_world
 from wizard.findings import ExitCode, Failure
 from wizard.librechat.checkout import look_at
@@ -33,9 +34,6 @@ from wizard.steps.change import Confirmation, EnvChange, change_env
 from wizard.steps.folder import folder_of
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes and users of POSIX")
-only_root = pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to become another user"
-)
 ADA, OTHER, GROUP = 1234, 2345, 3456
 PRIVATE_FOLDER = Permissions(ADA, ADA, 0o755)
 COMPOSE = """

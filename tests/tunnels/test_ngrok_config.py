@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import only_root
 from wizard.findings import Failure
 from wizard.tunnels.ngrok_config import directory, known_token, save_authtoken, with_token
 from wizard.tunnels.ngrok_errors import SILENT_AGENT, failure_of, readable
@@ -87,9 +88,7 @@ def test_makes_a_world_readable_file_private(environ: dict[str, str]) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-@pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to write as another user"
-)
+@only_root
 def test_root_keeps_the_files_owner(environ: dict[str, str]) -> None:
     path = directory(environ) / "ngrok.yml"
     path.parent.mkdir(parents=True)
